@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from lime_cli.engine.model import CodedWarning
+from lime_cli.formats.html import fragment
 from tests.formats.test_html import HOSTILE, of_picture, of_text
 from tests.formats.test_json import explanation, written
 
@@ -165,3 +166,29 @@ def test_the_list_fits_a_screen_of_any_width(opened, width):
     page = opened(list(several()), viewport={"width": width, "height": 700})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate("document.querySelector('.wide').scrollWidth") <= width
+
+
+NOTEBOOK = (
+    ".output dt{float:left;width:20%}.output dd{float:left;width:80%}"
+    ":not(.markdown).common :is(td, th, tr){text-align:right}"
+    ".common tbody tr:nth-child(even){background:#eee}"
+)
+"""What JupyterLab says about outputs that hold lists or tables, in its own way."""
+
+
+def test_a_part_of_a_notebook_keeps_its_shape_under_the_rules_of_the_notebook(browser):
+    page = browser.new_page(viewport={"width": 1100, "height": 900})
+    parts = fragment([explanation("age > 40")], []), fragment(several(), [])
+    page.set_content(f'<style>{NOTEBOOK}</style><div class="output common">{"".join(parts)}</div>')
+    boxes = [
+        (question.bounding_box(), question.locator("+ dd").bounding_box())
+        for question in page.locator(".limex > .case .asked dt").all()
+    ]
+    assert len({asked["x"] for asked, _ in boxes}) == 1 < len(boxes)
+    assert all(asked["y"] + asked["height"] <= answer["y"] for asked, answer in boxes)
+    shown = "one => [getComputedStyle(one).textAlign, getComputedStyle(one).backgroundColor]"
+    rows = page.locator(".list td:not(.number)")
+    assert {one.evaluate(shown)[0] for one in rows.all()} == {"left"}
+    grounds = {one.evaluate(shown)[1] for one in page.locator("tbody tr").all()}
+    assert grounds == {"rgba(0, 0, 0, 0)"}
+    page.close()

@@ -217,7 +217,9 @@ def _predict(state: State, model: Model, settings: Settings, d: int) -> None:
     began = time.monotonic()
     masks = _masks(settings, d, state.stages, state.instance.random)
     codes = state.instance.codes(masks)
-    state.predictions = predict_samples(state.instance, model, codes, settings, state.predictions)
+    state.predictions = predict_samples(
+        state.instance, model, codes, settings, state.predictions, masks
+    )
     state.counterfactuals = nearest(state.instance, model.identity, codes, masks, _raw(state))
     if not state.targets:
         _choose(state, model, settings, state.predictions.original)
@@ -360,8 +362,9 @@ def _conclude(
         half = choose_radius(halved(ground, values, originals), ground.blind)[0]
     solve = partial(_solved, ground, fits, radius, (values, originals), settings)
     written: list[tuple[State, list[int]]] = []
+    end = 0
     for i, state in enumerate(states):
-        own = [p for p, (owner, _) in enumerate(pairs) if owner == i]
+        own = list(range(end, end := end + len(state.targets)))
         state.radii.append(radius[own])
         neighbourhoods = _neighbourhoods(
             state, ground, predictions[i], radius[own], settings, watched
@@ -675,16 +678,14 @@ def nearest(
     original, predictions, masked = found.original, found.samples, masks.masked
     if identity.task != "classification" or len(original) < 2:
         return None
-    own = int(np.argmax(original))
-    top = predictions.argmax(axis=1)
-    n_masked = masks.sizes
+    top, n_masked = predictions.argmax(axis=1), masks.sizes
     few = (n_masked > 0) & (n_masked <= MOST_CHANGED)
-    others = np.isfinite(predictions).all(axis=1) & (top != own) & few
+    others = np.flatnonzero((top != np.argmax(original)) & few & ~found.failed)
     chosen = []
     for target in sorted(set(top[others].tolist())):
-        rows = np.flatnonzero(others & (top == target))
-        order = np.lexsort((rows, -predictions[rows, target], n_masked[rows]))
-        chosen.append(int(rows[order[0]]))
+        rows = others[top[others] == target]
+        rows = rows[n_masked[rows] == n_masked[rows].min()]
+        chosen.append(int(rows[predictions[rows, target].argmax()]))
     chosen.sort(key=lambda i: (n_masked[i], -predictions[i, top[i]], i))
     return tuple(
         Counterfactual(

@@ -146,6 +146,17 @@ class Instance(Protocol):
         """Return (n, m): whatever determines the input of each sample."""
         ...
 
+    @property
+    def itself(self) -> IntArray:
+        """The codes of the instance itself, (1, m)."""
+        ...
+
+    def inputs(self, masks: Masks) -> Any:
+        """Return the instance itself and its samples as a batch, 1 + n; None where that is not
+        faster than by their codes.
+        """
+        ...
+
     def tails(self, masks: Masks) -> FloatArray | None:
         """Return control variates (n, q): what was drawn in columns of few extreme values.
 

@@ -184,9 +184,17 @@ class KeptOrMasked:
         """Count the masks."""
         return 2.0 ** min(len(self.components), 1000)
 
+    @property
+    def itself(self) -> IntArray:
+        """The code of an instance that keeps all, (1, d)."""
+        return np.ones((1, len(self.components)), np.int8)
+
     def codes(self, masks: Masks) -> IntArray:
         """Return what each sample keeps."""
         return np.asarray((~masks.masked).astype(np.int8))
+
+    def inputs(self, _masks: Masks) -> None:
+        """Samples of an instance have nothing in common with another's."""
 
     def joint(self, masked: BoolArray, _row: FloatArray) -> IntArray:
         """Return what is kept where ``masked`` (n, d) is masked."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 from weakref import finalize
 
@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli import clock
-from lime_cli.engine.instance import Instance, join
+from lime_cli.engine.instance import Instance
+from lime_cli.engine.masks import Masks
 from lime_cli.engine.model import BoolArray, FloatArray, IntArray, Model
 from lime_cli.errors import NotFinite, OutOfMemory, PredictionError
 from lime_cli.settings import Settings
@@ -132,10 +133,6 @@ def _shortage(error: MemoryError | OutOfMemory, instance: Instance, size: int) -
     return OutOfMemory(f"{shortage} with {size:,} inputs in a call", hint)
 
 
-FEW = 12
-"""Codes of a row that are looked at first: rows of numbers already differ there."""
-
-
 def distinct(codes: IntArray) -> tuple[IntArray, IntArray]:
     """Return the first row of every distinct row of ``codes``, and for each row which one it is.
 
@@ -144,11 +141,11 @@ def distinct(codes: IntArray) -> tuple[IntArray, IntArray]:
     n, m = codes.shape
     if n == 0 or m == 0:
         return np.zeros(min(n, 1), np.int64), np.zeros(n, np.int64)
-    rows = _packed(codes) if codes.max() <= 1 and codes.min() >= 0 else codes
-    if rows.shape[1] > FEW and _all_differ(_hashes(rows[:, :FEW])):
-        return np.arange(n), np.arange(n)
+    bits = codes.dtype.itemsize == 1 and codes.max() <= 1 and codes.min() >= 0
+    rows = _packed(codes) if bits else codes
     hashes = _hashes(rows)
-    if _all_differ(hashes):
+    ordered = np.sort(hashes)
+    if (ordered[1:] != ordered[:-1]).all():
         return np.arange(n), np.arange(n)
     _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
     if not np.array_equal(rows[first[inverse]], rows):
@@ -157,12 +154,6 @@ def distinct(codes: IntArray) -> tuple[IntArray, IntArray]:
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     return first[order], place[inverse.reshape(-1)]
-
-
-def _all_differ(hashes: NDArray[np.uint64]) -> bool:
-    """Tell whether no number is there twice; sorting finds out faster than ``np.unique``."""
-    ordered = np.sort(hashes)
-    return bool((ordered[1:] != ordered[:-1]).all())
 
 
 def _packed(masks: IntArray) -> NDArray[np.uint64]:
@@ -174,13 +165,9 @@ def _packed(masks: IntArray) -> NDArray[np.uint64]:
 
 
 def _hashes(rows: NDArray[np.integer[Any]]) -> NDArray[np.uint64]:
-    """Return a 64-bit number for each row."""
-    m = rows.shape[1]
-    mixed = rows.astype(np.uint64)
-    mixed += np.uint64(1)
-    mixed *= _odd(m)
-    mixed ^= mixed >> np.uint64(29)
-    mixed *= np.uint64(0xBF58476D1CE4E5B9)
+    """Return a 64-bit number for each row: a sum of its numbers times odd ones, modulo 2^64."""
+    factors = _odd(rows.shape[1])
+    mixed = np.multiply(rows, factors, dtype=np.uint64, casting="unsafe")
     return np.asarray(mixed.sum(axis=1, dtype=np.uint64))
 
 
@@ -200,10 +187,11 @@ class Predictions:
     samples: FloatArray
     """(n, k); NaN or infinity where the model failed and samples may be left out."""
 
-    @property
+    @cached_property
     def failed(self) -> BoolArray:
         """Which samples the model gave no finite prediction to, (n,)."""
-        return np.asarray(~np.isfinite(self.samples).all(axis=1))
+        finite = np.isfinite(self.samples)
+        return np.zeros(len(finite), bool) if finite.all() else np.asarray(~finite.all(axis=1))
 
 
 def predict_original(instance: Instance, model: Model, settings: Settings) -> FloatArray:
@@ -219,27 +207,28 @@ def predict_samples(
     codes: IntArray,
     settings: Settings,
     known: Predictions | None = None,
+    masks: Masks | None = None,
 ) -> Predictions:
     """Ask about samples with these codes (n, m), of which the first are ``known``.
 
     The instance itself is asked in one call with its first samples, and alone where the model
-    fails, so that the error tells what is to blame. Raises PredictionError.
+    fails, so that the error tells what is to blame. ``masks`` are those that the codes were drawn
+    with, if they were. Raises PredictionError.
     """
     first, inverse = distinct(codes)
-    n_known = 0 if known is None else len(known.samples)
-    fresh = codes if len(first) == len(codes) and not n_known else codes[first[first >= n_known]]
-    parts: list[FloatArray] = []
+    n_known, all_differ = 0 if known is None else len(known.samples), len(first) == len(codes)
+    fresh = codes[n_known:] if all_differ else codes[first[first >= n_known]]
     if known is None:
-        original, predictions = _with_itself(instance, model, fresh, settings)
-        parts.append(predictions)
+        own = masks if all_differ else None
+        original, found = _with_itself(instance, model, fresh, settings, own)
     else:
-        original = known.original
-        parts.append(known.samples[first[first < n_known]])
+        original, found = known.original, known.samples
+        found = found if all_differ else found[first[first < n_known]]
         if len(fresh):
-            parts.append(predict_codes(instance, model, fresh, settings))
+            found = np.concatenate([found, predict_codes(instance, model, fresh, settings)])
     count_repeated(model, len(codes) - n_known - len(fresh))
-    found = Predictions(original, np.concatenate(parts)[inverse])
-    return _checked(found, settings, instance.subject.source)
+    found = found if all_differ else found[inverse]
+    return _checked(Predictions(original, found), settings, instance.subject.source)
 
 
 def predict_codes(
@@ -253,7 +242,7 @@ def predict_codes(
 
 
 def _with_itself(
-    instance: Instance, model: Model, codes: IntArray, settings: Settings
+    instance: Instance, model: Model, codes: IntArray, settings: Settings, masks: Masks | None
 ) -> tuple[FloatArray, FloatArray]:
     if not instance.shared:  # its inputs are of a kind of their own: pieces of a text, say
         original = predict_original(instance, model, settings)
@@ -262,9 +251,10 @@ def _with_itself(
     def inputs(start: int, n: int) -> Any:
         if start:
             return instance.model_inputs(codes[start - 1 : start - 1 + n])
-        if n == 1:
-            return instance.original()
-        return join([instance.original(), instance.model_inputs(codes[: n - 1])])
+        made = instance.inputs(masks) if masks is not None and n == 1 + len(codes) else None
+        if made is None:
+            made = instance.model_inputs(np.concatenate([instance.itself, codes[: n - 1]]))
+        return made
 
     try:
         predictions = put(Question(instance, 1 + len(codes), inputs), model, settings)
@@ -279,7 +269,7 @@ def _with_itself(
 
 def _checked(predictions: Predictions, settings: Settings, source: str) -> Predictions:
     """Return the predictions; raise PredictionError where more failed than may be left out."""
-    n, failed = len(predictions.samples), int(predictions.failed.sum())
+    n, failed = len(predictions.samples), int(np.count_nonzero(predictions.failed))
     if failed > settings.drop_failed * n:
         words = NotFinite.words(source, failed, n)
         allowed = f"--drop-failed {100 * settings.drop_failed:.3g}%"

@@ -33,6 +33,8 @@ STEPS, CLOSE = 100, 1e-7
 SCREENED, SPARE = 64, 4.0
 """Regressors, at most, that are fitted where few of them may predict better than all; effective
 samples a regressor from which that is not tried."""
+UNSETTLED = 0.2
+"""Share of the variance that a fit to all leaves in other blocks, from which that is tried."""
 DEGREES, ROOM = 2, 4
 """Of the polynomials of what was drawn, at most; samples a regressor, at least."""
 SHRINK = 0.5
@@ -105,7 +107,7 @@ class Fits:
             merged[name][problems] = getattr(others, name)
         return Fits(**merged)
 
-    @property
+    @cached_property
     def gaps(self) -> FloatArray:
         """What the model predicts of the instance minus what the surrogates say, (P, R)."""
         return -self.offsets[:, :, 0]
@@ -220,14 +222,23 @@ class Ground:
             self._grams[r] = self._systems([r], slice(1 + self.d))[0]
         return self._grams[r]
 
-    def part(self, r: int, columns: IntArray) -> FloatArray:
-        """Return the Gram matrices of some of (1, x) at one radius, of every fold, (F, m, m)."""
+    def part(self, r: int, columns: IntArray, folds: IntArray) -> FloatArray:
+        """Return the Gram matrices of some of (1, x) at one radius, (P, f, m, m): of each of some
+        ``folds`` (f,) those of its own ``columns`` (P, f, m).
+        """
         p = self.X.shape[2]
         if p > KEPT_WHOLE:
-            return np.asarray(self._systems([r], columns)[0])
+            return np.stack([self._part_of_many(r, some, folds) for some in columns])
         if r not in self._whole:
             self._whole[r] = self._systems([r], slice(p))[0]
-        return self._whole[r][:, columns[:, None], columns]
+        rows = p * (columns + p * folds[:, None])
+        return self._whole[r].take(rows[..., None] + columns[:, :, None])
+
+    def _part_of_many(self, r: int, columns: IntArray, folds: IntArray) -> FloatArray:
+        every, places = np.unique(columns, return_inverse=True)
+        places = places.reshape(columns.shape)
+        grams = self._systems([r], every)[0]
+        return np.asarray(grams[folds[:, None, None], places[:, :, None], places[:, None]])
 
     def _systems(self, radii: Sequence[int], columns: slice | IntArray) -> FloatArray:
         """Return the Gram matrices of some of (1, x), of which 1 is the first, at some radii,
@@ -339,12 +350,13 @@ def _fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
     left_out = coefficients[:, :, 1:] if ground.F > 1 else coefficients
     fitted = np.matmul(ground.X, left_out.transpose(0, 2, 3, 1))  # (P, B, L, R)
     missed = y[..., None] - fitted
-    corrected = np.repeat(ground.thin[None], len(y), axis=0)
-    for r in np.flatnonzero(ground.few).tolist():
-        corrected[:, r] |= _few(ground, r, c[:, r], y, (coefficients[:, r], missed[..., r]))
     means = everything[:, :, 0] / (ground.w.sum(axis=(1, 2)) + ground.own)
     about = y[..., None] - means[:, None, None, :]
     raw = np.einsum("pblr,rbl->pr", about**2, ground.w) + ground.own * means**2
+    corrected = np.repeat(ground.thin[None], len(y), axis=0)
+    for r in np.flatnonzero(ground.few).tolist():
+        whole = coefficients[:, r], missed[..., r]
+        corrected[:, r] |= _few(ground, r, (c[:, r], y, raw[:, r]), whole)
     if ground.controlled:  # what replacements decide, as the other blocks have it
         drawn = left_out[..., 1 + ground.d :].transpose(0, 2, 3, 1)
         about = about - np.matmul(ground.X[..., 1 + ground.d :], drawn)
@@ -452,44 +464,64 @@ def _conjugate(product: Callable[[FloatArray], FloatArray], wanted: FloatArray) 
 def _few(
     ground: Ground,
     r: int,
-    c: FloatArray,
-    y: FloatArray,
+    data: tuple[FloatArray, FloatArray, FloatArray],
     whole: tuple[FloatArray, FloatArray],
 ) -> BoolArray:
     """Tell for which of P problems few regressors predict better than all at one radius; put these
     coefficients (P, F, p) in the place of the ``whole`` ones, and what they miss, (P, B, L).
+
+    ``data`` are the products with all regressors (P, F, p), the predictions (P, B, L) and their
+    variance (P,).
     """
-    few = _strongest(ground, r, c)
-    missed = y - np.matmul(ground.X, few[:, 1:, :, None])[..., 0]
-    losses = [np.einsum("pbl,pbl,bl->p", one, one, ground.w[r]) for one in (missed, whole[1])]
-    better = losses[0] < losses[1]
-    whole[0][better], whole[1][better] = few[better], missed[better]
-    return np.asarray(better)
+    c, y, raw = data
+    losses = np.einsum("pbl,pbl,bl->p", whole[1], whole[1], ground.w[r])
+    better, some = np.zeros(len(y), bool), np.flatnonzero(losses > UNSETTLED * raw)
+    if not len(some):
+        return better
+    folds = np.arange(1, ground.F)
+    few = _strongest(ground, r, c[some, 1:], folds)
+    missed = y[some] - np.matmul(ground.X, few[..., None])[..., 0]
+    fewer = np.einsum("pbl,pbl,bl->p", missed, missed, ground.w[r]) < losses[some]
+    better[some] = fewer
+    whole[0][better, 1:], whole[1][better] = few[fewer], missed[fewer]
+    whole[0][better, :1] = _strongest(ground, r, c[better, :1], np.arange(1))
+    return better
 
 
-def _strongest(ground: Ground, r: int, c: FloatArray) -> FloatArray:
-    """Fit what goes along most with the predictions, (P, F, p), by products with these, (P, F, p);
-    the others get nothing.
+def _strongest(ground: Ground, r: int, c: FloatArray, folds: IntArray) -> FloatArray:
+    """Fit what goes along most with the predictions, (P, f, p), by products with these in some
+    ``folds`` (f,), (P, f, p); the others get nothing.
     """
     n = int(min(SCREENED, max(1, ground.effective[r] / 8)))
     own = ground.own[r] * np.concatenate([[1.0], ground.rest])
     sums = ground.sums[r].sum(axis=0) - np.concatenate([0 * ground.sums[r, :1], ground.sums[r]])
-    sums = sums[: ground.F]
+    sums, own = sums[folds], own[folds]
     along = np.abs(c - sums / (sums[:, :1] + own[:, None]) * c[..., :1])[..., 1:]
-    columns = 1 + np.sort(np.argsort(-along, axis=-1, kind="stable")[..., :n])
-    columns = np.concatenate([np.zeros_like(columns[..., :1]), columns], axis=-1)
-    coefficients = np.zeros_like(c)
-    for p, folds in enumerate(columns):
-        every, places = np.unique(folds, return_inverse=True)
-        grams = ground.part(r, every)
-        places = places.reshape(folds.shape)
-        some = grams[np.arange(len(grams))[:, None, None], places[:, :, None], places[:, None]]
-        ridge = CONDITIONING * np.einsum("fii->f", some)
-        some[:, np.arange(1 + n), np.arange(1 + n)] += ridge[:, None]
-        wanted = np.take_along_axis(c[p], folds, -1)
+    columns = np.zeros((*c.shape[:2], 1 + n), np.int64)
+    columns[..., 1:] = 1 + _largest(along, n)
+    coefficients, ones = np.zeros_like(c), np.arange(1 + n)
+    room = max(1, TOGETHER // (len(folds) * (1 + n) ** 2))
+    for start in range(0, len(c), room):
+        lot = slice(start, start + room)
+        some = ground.part(r, columns[lot], folds)
+        some[..., ones, ones] += CONDITIONING * np.einsum("pfii->pf", some)[..., None]
+        wanted = np.take_along_axis(c[lot], columns[lot], -1)
         solved = np.linalg.solve(some, wanted[..., None])[..., 0]
-        np.put_along_axis(coefficients[p], folds, solved, axis=-1)
+        np.put_along_axis(coefficients[lot], columns[lot], solved, axis=-1)
     return coefficients
+
+
+def _largest(sizes: FloatArray, n: int) -> IntArray:
+    """Return the places of the n largest along the last axis, ascending, (..., n); of equal ones
+    the first.
+    """
+    if not sizes.size:
+        return np.zeros((*sizes.shape[:-1], n), np.int64)
+    some = sizes >= np.partition(sizes, -n, axis=-1)[..., [-n]]
+    if np.count_nonzero(some) != n * (sizes.size // sizes.shape[-1]):
+        order = np.argsort(-sizes, axis=-1, kind="stable")[..., :n]
+        return np.sort(order, axis=-1)
+    return np.nonzero(some)[-1].reshape(*sizes.shape[:-1], n)
 
 
 def _controls(masks: Masks) -> FloatArray:
@@ -610,7 +642,9 @@ def refitted(ground: Ground, r: int, y: FloatArray) -> FloatArray:
     coefficients = _solved(ground, r, c[None])
     missed = y - np.matmul(ground.X, coefficients[:, 1:, :, None])[..., 0]
     if ground.few[r]:
-        few |= _few(ground, r, c[None], y[None], (coefficients, missed))[0]
+        mean, own = everything[0] / (ground.w[r].sum() + ground.own[r]), ground.own[r]
+        raw = np.einsum("bl,bl->", (y - mean) ** 2, ground.w[r]) + own * mean**2
+        few |= _few(ground, r, (c[None], y[None], raw[None]), (coefficients, missed))[0]
     if few:
         coefficients = _corrected(ground, r, coefficients, missed)
     return np.asarray(coefficients[0, :, : 1 + ground.d])

@@ -4,11 +4,11 @@ may be off, and the pairs that act together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import combinations
-from math import cos, pi, sin, sqrt, tan
+from itertools import combinations, repeat
+from math import cos, isfinite, pi, sin, sqrt, tan
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -91,9 +91,8 @@ def rank_ranges(
     """
     low, high = np.abs(weights) - half_widths, np.abs(weights) + half_widths
     best, worst = np.ones(len(weights), np.int64), np.full(len(weights), len(weights))
-    for j in np.flatnonzero(shown):
-        best[j] = 1 + int((low > high[j]).sum())
-        worst[j] = len(weights) - int((high < low[j]).sum())
+    best[shown] += (low > high[shown, None]).sum(axis=1)
+    worst[shown] -= (high < low[shown, None]).sum(axis=1)
     return best, worst
 
 
@@ -257,21 +256,23 @@ def by_size(
     without each of the blocks that other instances share.
     """
     std_errors, wide = errors
-    blocks = None if folds is None or not len(folds) else moves(folds)
-    best, worst = rank_ranges(weights, wide, there)
-    return tuple(
-        Weight(
-            component=int(j),
-            weight=float(weights[j]),
-            std_error=float(std_errors[j]),
-            interval=Interval.around(weights[j], wide[j]),
-            rank_range=(int(best[j]), int(worst[j])),
-            selected=float(selected[j]),
-            blocks=None if blocks is None else tuple(blocks[:, j].tolist()),
-        )
-        for j in np.argsort(-np.abs(weights), kind="stable")
-        if there[j]
+    some = np.argsort(-np.abs(weights), kind="stable")
+    some = some[there[some]]
+    best, worst = (one[some].tolist() for one in rank_ranges(weights, wide, there))
+    blocks: Iterable[tuple[int, ...] | None] = repeat(None, len(some))
+    if folds is not None and len(folds):
+        blocks = map(tuple, moves(folds[:, some]).T.tolist())
+    sizes, widths = weights[some], wide[some]
+    columns = (
+        some.tolist(),
+        sizes.tolist(),
+        std_errors[some].tolist(),
+        map(Interval, (sizes - widths).tolist(), (sizes + widths).tolist()),
+        zip(best, worst, strict=True),
+        selected[some].tolist(),
+        blocks,
     )
+    return tuple(Weight(*one) for one in zip(*columns, strict=True))
 
 
 def others_of(weight: float, n: int, error: float, half_width: float) -> Others | None:
@@ -312,7 +313,7 @@ def surrogate_of(
         spread=float(without_rounding(fits.spread[problem, r], 1.0)),
         others=_others(shown, problem, scale),
         every_weight=tuple(weights.tolist()),
-        by_radius=tuple(_at(ground, fits, problem, i, scale) for i in range(len(ground.kernels))),
+        by_radius=_compared(ground, fits, problem, scale),
     )
 
 
@@ -329,18 +330,19 @@ def _others(shown: Shown, problem: int, scale: float) -> Others | None:
     return others_of(total, int(hidden.sum()), error, wide)
 
 
-def _at(ground: Ground, fits: Fits, problem: int, i: int, scale: float) -> AtRadius:
-    fidelity = fits.fidelity[problem, i]
-    return AtRadius(
-        ground.kernels[i].radius,
-        _number(np.clip(fidelity, -1.0, 1.0)),
-        _number(fits.fidelity_error[problem, i]),
-        _number(float(without_rounding(fits.gaps[problem, i], scale))),
+def _compared(ground: Ground, fits: Fits, problem: int, scale: float) -> tuple[AtRadius, ...]:
+    """Tell what the surrogates of one problem at all radii are worth."""
+    columns = (
+        np.clip(fits.fidelity[problem], -1.0, 1.0),
+        fits.fidelity_error[problem],
+        without_rounding(fits.gaps[problem], scale),
     )
+    numbers = (map(_number, one.tolist()) for one in columns)
+    return tuple(map(AtRadius, (one.radius for one in ground.kernels), *numbers))
 
 
 def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    return float(value) if isfinite(value) else None
 
 
 PAIRS_BELOW = 0.7

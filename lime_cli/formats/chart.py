@@ -75,16 +75,18 @@ def _fill(canvas: Canvas, explanation: Explanation) -> None:
         canvas.top += 0.2
         _passage(explanation, surrogate, canvas)
         own = explanation.model.task != "classification"
-        _waterfall(explanation, surrogate, canvas, limits[number] if own else shared)
+        steps = waterfall(explanation, surrogate)
+        draw_waterfall(steps, canvas, limits[number] if own else shared)
+        canvas.paragraph(legend(explanation, surrogate), SMALL, "faint")
 
 
 # -- the waterfall --------------------------------------------------------------------------------
 
 
-def _waterfall(
-    explanation: Explanation, surrogate: Surrogate, canvas: Canvas, limits: tuple[float, float]
+def draw_waterfall(
+    steps: Sequence[WaterfallStep], canvas: Canvas, limits: tuple[float, float]
 ) -> None:
-    steps = waterfall(explanation, surrogate)
+    """Draw a line for each step; ``limits`` are the values at the ends of the bars' room."""
     numbers = numbers_of(steps)
     right = max(canvas.measure(one, BODY, bold=True) for one in numbers)
     names = _fitted(steps, canvas)
@@ -117,7 +119,6 @@ def _waterfall(
             first, last = (min(max(x(one), start), start + room) for one in step.reach)
             canvas.line((first, y), (last, y), "ink", 1.2)
     canvas.top = bottom + 2 * SMALL / 72
-    canvas.paragraph(legend(explanation, surrogate), SMALL, "faint")
 
 
 def axis(

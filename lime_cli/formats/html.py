@@ -503,7 +503,7 @@ def _card(explanation: Explanation) -> Iterator[tuple[str, str]]:
     yield "model", f"{named}{model.format}, {model.task}, SHA-256 {model.digest}"
     facts = dict(subject.facts)
     row, background = facts.pop("row", None), facts.pop("background", None)
-    at = f", row {row}" if isinstance(row, int) else ""
+    at = f", row {row}" if isinstance(row, int) and subject.source != ROW else ""
     yield "data", f"{literal(subject.source)}{at}, SHA-256 {subject.digest}"
     for key, value in (row if isinstance(row, dict) else {}).items():
         yield literal(str(key)), "missing" if value is None else literal(str(value))
@@ -669,15 +669,27 @@ THEMES = (
 """Palettes by their place in the style sheet, and how notebooks mark themes of that kind."""
 
 
+PART = ".limex.limex.limex"
+
+PLAIN = (
+    "dt,dd{float:none;width:auto}tr{background:none;text-align:start}"
+    "table{margin:0;table-layout:auto;font-size:inherit;color:inherit}"
+)
+"""What notebooks style and the style sheet does not."""
+
+
 def _scoped(style: str) -> str:
-    """Nest a style sheet in the class of a part; its colours are those of the notebook's theme."""
+    """Nest a style sheet in the class of a part; its colours are those of the notebook's theme.
+
+    The class is named three times, to weigh more than the notebook's own rules for outputs.
+    """
     palettes = [found["colours"] for found in PALETTE.finditer(style)]
     nested = style.replace(":root", "&").replace("body{", "&{")
     themes = (
-        f":is({marks}) .limex{{{palettes[place]};color-scheme:{scheme}}}"
+        f":is({marks}) {PART}{{{palettes[place]};color-scheme:{scheme}}}"
         for place, scheme, marks in THEMES
     )
-    return f".limex{{{nested}.still{{display:none}}}}{''.join(themes)}"
+    return f"{PART}{{{PLAIN}{nested}.still{{display:none}}}}{''.join(themes)}"
 
 
 def _render(data: Mapping[str, Any]) -> str:

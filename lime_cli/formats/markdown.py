@@ -78,14 +78,14 @@ def _target(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
 def _weights(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
     form = numbers_for(
         (one.weight for one in surrogate.weights),
-        errors=[one.half_width for one in surrogate.weights if one.interval is not None],
+        errors=[one.half_width for one in surrogate.weights],
         scale=abs(surrogate.model_prediction),
     )
     rows = [("component", "value", "weight", "± 95%", ""), ("---", "---", "--:", "--:", "---")]
     for one in surrogate.weights:
         component = explanation.components[one.component]
         beside = escaped(value_beside(component))
-        width = "" if one.interval is None else form.plain(one.half_width)
+        width = form.plain(one.half_width) if one.half_width else ""
         remark = "sign not certain" if not one.certain else ""
         rows.append((escaped(component.name), beside, form.signed(one.weight), width, remark))
     filled = [any(column[2:]) for column in zip(*rows, strict=True)]

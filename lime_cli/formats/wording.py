@@ -366,7 +366,7 @@ class Bars:
     """Of weights and of half widths."""
     weight: int
     interval: int
-    """0 where no weight has an interval."""
+    """0 where no weight has an error."""
 
     @property
     def width(self) -> int:
@@ -413,7 +413,7 @@ class Bars:
         mark = "~" if not one.certain else ""
         text = (mark + self.form.signed(one.weight)).rjust(self.weight)
         beside = ""
-        if one.interval is not None:
+        if self.interval:
             beside = f" {self.glyphs.plus_minus}{self.form.plain(one.half_width)}"
         return text.replace(MINUS, self.glyphs.minus) + beside.ljust(self.interval)
 
@@ -432,7 +432,7 @@ def bars_of(
     parts of.
     """
     width, names = room
-    halves = [one.half_width for one in weights if one.interval is not None]
+    halves = [one.half_width for one in weights if one.half_width]
     form = numbers_for((one.weight for one in weights), errors=halves, scale=level)
     signed = [len(form.signed(one.weight)) + (not one.certain) for one in weights]
     heading = f" {glyphs.plus_minus} 95%"

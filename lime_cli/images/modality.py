@@ -96,6 +96,16 @@ LIME = (LIKE_LIME, LIME_SEGMENTER)
 """Names of marcotcr/lime's own cut: quickshift on what the model sees."""
 
 
+LARGEST_MEAN = 2
+"""Of pixels from 0 to 1, with room for what somebody may do with them."""
+
+WHOLE_PIXELS = CodedWarning(
+    "preprocessing_assumed",
+    "--mean or --std is one of pixels from 0 to 255, so these are not divided by 255 first; "
+    "--scale changes it",
+)
+
+
 @dataclass(frozen=True)
 class ImageModality(OfFiles):
     """Read images and cut them into superpixels; None leaves a choice to model or preset."""
@@ -220,6 +230,8 @@ class ImageModality(OfFiles):
             asked = self.size, self.channels and _channels(self.channels)
             model_input, found, said = as_pixels(model_input, self._untouched, *asked)
             scale = scale if found is None else found
+        if scale is None and self._of_whole_pixels(model_input):
+            scale, said = 1.0, (*said, WHOLE_PIXELS)
         model_input.require("image")
         if model_input.words or 0 < len(model_input.columns or ()) < FEWEST_PIXELS:
             raise ModelError(
@@ -268,6 +280,16 @@ class ImageModality(OfFiles):
             words = f"--channels {own.channels}: the model takes {n_channels} channels"
             raise SettingsError(words, "give L for 1 channel, RGB or BGR for 3, else their number")
         return fitted
+
+    def _of_whole_pixels(self, model_input: ModelInput) -> bool:
+        """Tell a mean or a deviation that can only be one of pixels from 0 to 255, where these
+        would be divided first.
+        """
+        given, named = model_input.pixels, self.preprocess or model_input.preprocess
+        scale = (
+            given.scale if given and not self.preprocess else preset(named or "unit", None).scale
+        )
+        return scale < 1 and max((*(self.mean or ()), *(self.std or ())), default=0) > LARGEST_MEAN
 
     def read(self, source: Source) -> ImageInstance:
         """Read and segment one image; raise InputError when it cannot be used."""

@@ -373,7 +373,12 @@ def takes_texts(model: Any) -> bool:
     steps = getattr(model, "steps", None)
     if type(model).__module__ != "sklearn.pipeline" or not steps or len(steps) < 2:
         return False
-    return type(steps[0][1]).__module__ == HOME and type(steps[0][1]).__name__ in NAMES
+    return is_vectorizer(steps[0][1])
+
+
+def is_vectorizer(one: Any) -> bool:
+    """Tell scikit-learn's vectorizers of texts."""
+    return type(one).__module__ == HOME and type(one).__name__ in NAMES
 
 
 def _inner(model: Any) -> Any:

@@ -84,12 +84,31 @@ def failure(
         return PredictionError(
             f"{name}: was saved by scikit-learn {gap[1]}, running {gap[2]}, and fails here "
             f"({last_line(error)})",
-            f"pip install scikit-learn=={gap[1]}, or save it again",
+            f"{with_version(gap[1])}, or save it again",
         )
     layout = given.layout if given else None
     hint = _given(words, inputs, layout) if is_function else ""
     return PredictionError(
         f"{name}: the model failed on its input ({where}{last_line(error)})", hint
+    )
+
+
+_OLDEST = (1, 3, 2)
+"""The version of scikit-learn that limex needs, as ``pyproject.toml`` has it."""
+
+
+def with_version(version: str) -> str:
+    """Say how a model is explained by the scikit-learn that wrote it.
+
+    An environment of its own gets the numpy and pandas of that time, too.
+    """
+    numbers = tuple(int(one) for one in re.findall(r"\d+", version)[:3])
+    if numbers >= _OLDEST:
+        return f"in an environment of its own: pip install limex scikit-learn=={version}"
+    oldest = ".".join(map(str, _OLDEST))
+    return (
+        f"limex runs with scikit-learn {oldest} or newer: export the model to ONNX where "
+        f"{version} is installed (pip install skl2onnx)"
     )
 
 
@@ -142,7 +161,8 @@ def _given(words: str, inputs: Any, layout: str | None) -> str:
         return f"it gets images of {counts[2]} channels; {wanted[counts[1]]}"
     last = isinstance(inputs, np.ndarray) and layout != "NCHW"
     if last and (re.search(OF_CHANNELS, words) or str(inputs.shape) in words):
-        return "it gets (n, height, width, channels); --layout NCHW puts the channels first"
+        grey = "; --channels L gives it grey images" if inputs.shape[-1] == 3 else ""
+        return f"it gets (n, height, width, channels); --layout NCHW puts the channels first{grey}"
     if isinstance(inputs, np.ndarray) and re.search(OF_ARRAY, words) and "Tensor" in words:
         return "it gets a NumPy array: let it begin with images = torch.from_numpy(images)"
     if isinstance(inputs, np.ndarray) and re.search(OF_ARRAY, words):

@@ -135,8 +135,17 @@ def _of_mlflow(path: str, folder: Path) -> Path:
     )
 
 
-APPLIED_FIRST = r"(?i)scal|standardi|minmax|normali|preproc|transformer|pca|vectori|tfidf"
+APPLIED_FIRST = (
+    r"(?i)scal|standardi|minmax|normali|preproc|transformer|pca|vectori|tfidf|select|svd|lsa|kbest"
+    r"|encoders|one_?hot|ohe|ordinal"
+)
 """How files are called that hold what is applied to rows before a model."""
+
+LISTS_COLUMNS = r"(?i)columns|features|feature_names"
+"""How files are called that hold the names of the columns that a model was fitted on."""
+
+VECTORIZERS = r"(?i)vect|tf-?idf|count|bow|trans?form|(?:^|[_.-])(?:cv|vec)[_.-]"
+"""How files are called that hold the vectorizer of texts before a model."""
 
 NAMES_CLASSES = r"(?i)label|target|class_?names|classes|binari[sz]er|(?:^|[_.-])(?:le|lb|mlb)[_.-]"
 """How files are called that hold the names of a model's classes."""
@@ -450,6 +459,8 @@ class ModelFile(NamedTuple):
     looks beside the model."""
     max_tokens: int | None = None
     """Tokens of a text that such a model is given, at most."""
+    vectorizers: tuple[str, ...] = ()
+    """Paths of what was found beside the model and makes numbers of texts, once it is loaded."""
     imports: tuple[str, ...] = ()
     """Modules to import before the file is loaded, for what they register."""
     provider: str = "cpu"
@@ -464,6 +475,9 @@ class ModelFile(NamedTuple):
         """Options that may change an answer and leave no other trace, where they are given."""
         said = ((name, getattr(self, name)) for name in ASKING)
         found = tuple((name, str(value)) for name, value in said if value != ASKING[name])
+        if self.vectorizers:
+            digests = (digest_of_file(Path(one)) for one in self.vectorizers)
+            found = (*found, ("vectorizer", " ".join(digests)))
         if self.tokenizer is None:
             return found
         return (*found, ("tokenizer", digest_of_file(Path(self.tokenizer))))
@@ -478,10 +492,20 @@ class ModelFile(NamedTuple):
     def stamp(self) -> tuple[int, ...]:
         """Tell which state of the file is loaded; nothing of a function or a missing file."""
         try:
-            found = Path(located(self.path)).stat()
+            path = Path(located(self.path))
+            beside = pickles_beside(str(path), VECTORIZERS)
+            found = [one.stat() for one in (path, *(path.with_name(name) for name in beside))]
         except (OSError, ValueError):
             return ()
-        return found.st_ino, found.st_size, found.st_mtime_ns
+        return tuple(n for one in found for n in (one.st_ino, one.st_size, one.st_mtime_ns))
+
+
+def digests_of_vectorizers(model: str) -> dict[str, str]:
+    """Return the digests of the vectorizers that lie beside a model, by the files' names."""
+    if Path(model).suffix not in PICKLED:
+        return {}
+    names = pickles_beside(model, VECTORIZERS)
+    return {name: digest_of_file(Path(model).with_name(name)) for name in names}
 
 
 @lru_cache(maxsize=2)

@@ -59,6 +59,12 @@ class RawOutput(NamedTuple):
 
 UNSTATED = Stated()
 
+OF_AXES = {
+    3: ", a row of numbers for each token or box of an input",
+    4: ", a map of each input, such as a class for each pixel",
+}
+"""What answers of so many axes are."""
+
 MOST_OUTPUTS = 1 << 18
 """Of a prediction; vocabularies of language models are no larger."""
 
@@ -90,8 +96,9 @@ def as_matrix(
         # skl2onnx writes the outputs of a network one after the other, those of an input together
         values = values.reshape(n, -1) if len(values) % n == 0 else values
     if values.ndim != 2 or values.shape[1] == 0:
+        kind = OF_AXES.get(values.ndim, "")
         raise PredictionError(
-            f"{name}: the model returned shape {values.shape}, not (samples, outputs)",
+            f"{name}: the model returned shape {values.shape}{kind}, not (samples, outputs)",
             _otherwise(stated),
         )
     if values.shape[1] > MOST_OUTPUTS:
@@ -384,11 +391,13 @@ def _thin(output: RawOutput, stated: Stated) -> RawOutput | None:
 
 FIRST = "the first of several arrays is used"
 
+SCORED = "the scores of all labels are read in the order of the labels"
+
 SHAPES: tuple[tuple[str, Callable[[RawOutput, Stated], RawOutput | None]], ...] = (
     ("the numbers of all labels are read in the order of the labels", _labelled),
     ("labels come first; the numbers after them are used", _after_labels),
     (FIRST, _first),
-    ("the scores of all labels are read in the order of the labels", _scored),
+    (SCORED, _scored),
     ("a sparse matrix is written out", _sparse),
     ("dictionaries by class are read in the order of their keys", _dictionaries),
     ("a data frame's columns are the outputs", _frame),
@@ -667,6 +676,12 @@ TUPLE = CodedWarning(
     "output_assumed", "the model returns a tuple; its first part is read as the prediction"
 )
 
+ALONE = CodedWarning(
+    "output_assumed",
+    "the model returns the score of one label alone, {!r}; if it has others, a transformers "
+    "pipeline returns them all with top_k=None, fastText with k=-1",
+)
+
 
 def _assumed(
     file: ModelFile, values: FloatArray, output: RawOutput, stated: Stated, reading: str
@@ -674,6 +689,8 @@ def _assumed(
     """Say what numbers may be beside what they are taken for, where nobody said it."""
     if FIRST in output.rules:
         yield TUPLE
+    if SCORED in output.rules and output.names and len(output.names) == 1:
+        yield ALONE._replace(message=ALONE.message.format(output.names[0]))
     if stated.embedding and not _one(values, stated):
         yield EMBEDDING._replace(message=EMBEDDING.message.format(stated.output))
         return

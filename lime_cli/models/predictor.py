@@ -37,6 +37,7 @@ from lime_cli.models.pickles import tripwire
 if TYPE_CHECKING:
     from lime_cli.engine.instance import Instance
     from lime_cli.engine.model import FloatArray
+    from lime_cli.models.asking import Asking
     from lime_cli.models.bag_of_words import Bags
     from lime_cli.models.input_forms import Handing
 
@@ -162,6 +163,8 @@ class Way(NamedTuple):
     """Answers samples of a text from their masks, where the model is recognized."""
     thing: Any = None
     """The model itself, of a library of Python's."""
+    asking: Asking | None = None
+    """Calls a function in the way that it takes inputs, which its failures tell."""
     decide: Callable[[Any], Any] | None = None
     """Names the class that it predicts, where that may be another than the largest output says."""
 
@@ -208,7 +211,9 @@ class Predictor:
         decided = self._decided.warnings if self._decided else ()
         way = self._way
         handing = way.handing.warnings if way.handing else ()
-        return (*way.origin.warnings, *way.warnings, *handing, *decided, *self._probe.warnings)
+        asking = way.asking.warnings if way.asking else ()
+        said = (*way.origin.warnings, *way.warnings, *handing, *asking)
+        return (*said, *decided, *self._probe.warnings)
 
     @property
     def method(self) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import re
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,15 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from lime_cli.errors import ModelError, PredictionError, last_line, said_by
+from lime_cli.errors import ModelError, PredictionError, last_line
 from lime_cli.files import digest_of
+from lime_cli.models.asking import Asking
 from lime_cli.models.boosters import as_estimator
-from lime_cli.models.failures import (
-    OF_CHANNELS,
-    OF_FLOATS,
-    is_of_model,
-    is_shortage,
-)
+from lime_cli.models.failures import is_of_model, is_shortage
 from lime_cli.models.input_forms import Handing, as_array, handed
 from lime_cli.models.model_file import (
     PYTHON_PREFIX,
@@ -114,58 +109,16 @@ def way_of_function(function: Any, file: ModelFile, origin: Origin) -> Way:
     if file.input_form != "auto":
         handing = Handing(function, file.input_form, given)
         return Way(origin, handing.predict, stated, given, handing=handing)
+    asking = Asking(function, origin.name)
 
     def predict(inputs: Any) -> Any:
-        if isinstance(inputs, np.ndarray):
-            return _of_each(function, np.ascontiguousarray(handed(inputs, None, given)), origin)
+        if isinstance(inputs, np.ndarray):  # a copy: some write into what they are given
+            return asking.predict(np.array(handed(inputs, None, given), order="C"))
         if isinstance(inputs, list):
-            return _of_each(function, list(inputs), origin)  # some empty what they are given
+            return asking.predict(list(inputs))
         return function(handed(inputs, "frame", given))
 
-    return Way(origin, predict, stated, given)
-
-
-def _of_each(function: Any, inputs: Any, origin: Origin) -> Any:
-    """Return what a function answers to a batch; raise PredictionError for one that answers to a
-    single input alone, or to smaller batches.
-    """
-    try:
-        return function(inputs)
-    except Exception as error:  # a stranger's function may raise anything
-        known = any(re.search(one, said_by(error)) for one in (OF_FLOATS, OF_CHANNELS))
-        if known or is_shortage(error):
-            raise
-        if _answers(function, inputs[:1]):
-            most = _most_at_once(function, inputs)
-            words, hint = f"{most} at a time", f"--batch-size {most} gives it no more"
-        else:
-            most = int(_answers(function, inputs[0]))
-            words, hint = (
-                "a single input",
-                "write def each(batch): return [f(one) for one in batch], and explain that",
-            )
-        if not most:
-            raise
-        raise PredictionError(
-            f"{origin.name}: fails on a batch ({last_line(error)}), but works on {words}", hint
-        ) from error
-
-
-def _most_at_once(function: Any, inputs: Any) -> int:
-    """Return the power of two in whose batches a function answers to all inputs, else 0."""
-    n = len(inputs)
-    sizes = (1 << power for power in reversed(range((n - 1).bit_length())))
-    most = next((size for size in sizes if _answers(function, inputs[:size])), n)
-    rest = range(most, n, most)
-    return most if rest and all(_answers(function, inputs[i : i + most]) for i in rest) else 0
-
-
-def _answers(function: Any, inputs: Any) -> bool:
-    try:
-        function(inputs)
-    except Exception:  # a stranger's function may raise anything
-        return False
-    return True
+    return Way(origin, predict, stated, given, asking=asking)
 
 
 def name_of_object(thing: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -31,7 +32,10 @@ IMAGE_SUFFIXES = (
 
 TEXT_SUFFIXES = (".txt", ".md", ".text", ".eml", ".log", ".rst")
 
-NUMPY_MAGIC = b"\x93NUMPY"
+ARRAY_MAGIC = b"\x93NUMPY"
+
+ARRAY_SHAPE = re.compile(rb"'shape': \((\d+,( \d+)?)\)")
+"""Of an array of one or two axes, which is of rows rather than of pixels."""
 
 IMAGE_MAGIC = (
     b"\x89PNG",
@@ -40,7 +44,6 @@ IMAGE_MAGIC = (
     b"GIF89a",
     b"II*\x00",
     b"MM\x00*",
-    NUMPY_MAGIC,
 )
 
 TABLE_MAGIC = (b"PAR1", b"SQLite format 3", b"ARROW1", b"FEA1")
@@ -90,6 +93,8 @@ def require(modality: str, paths: Iterable[str]) -> None:
     for path in paths:
         found = kind_of(path)
         if found is None or found.modality == modality or not Path(file_of(path)).is_file():
+            continue
+        if suffix_of(path) == ".npy":  # an array is either
             continue
         if "image" not in (found.modality, modality):  # a table of one column looks like a text
             continue
@@ -184,11 +189,17 @@ def kind_of(path: str) -> Guess | None:
     except (OSError, ValueError):
         return None
     suffix, name = suffix_of(path), place.name
+    if head.startswith(ARRAY_MAGIC):
+        rows = ARRAY_SHAPE.search(head)
+        return (
+            Guess("tabular", f"{name} is a table")
+            if rows
+            else Guess("image", f"{name} is an image")
+        )
     webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
     bitmap = head[:2] == b"BM" and head[6:10] == bytes(4)
     if webp or bitmap or head.startswith(IMAGE_MAGIC) or (not head and suffix in IMAGE_SUFFIXES):
-        array = head.startswith(NUMPY_MAGIC)  # of pixels, or of rows
-        return Guess("image", f"{name} is an image" if array else "")
+        return Guess("image")
     if suffix[1:] in TABLES.own or head.startswith(TABLE_MAGIC):
         return Guess("tabular")
     return _kind_of_characters(name, suffix, head) if head else None

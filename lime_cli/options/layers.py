@@ -148,7 +148,9 @@ def read_layers(ctx: click.Context, model: str) -> None:
             found[switch.name] = _from_file(switch, entry, origin, config), origin
     ctx.default_map = {name: value for name, (value, _) in found.items() if value is not None}
     ctx.meta[_ORIGINS] = {name: origin for name, (_, origin) in found.items()}
-    ctx.meta[_CONFIG] = configs, tuple(_misspelt(ctx, known))
+    named = ctx.params.get("config") or ctx.params.get("no_config")
+    misnamed = () if named else _misnamed(model, known)
+    ctx.meta[_CONFIG] = configs, (*_misspelt(ctx, known), *misnamed)
 
 
 def tell_layers(ctx: click.Context) -> None:
@@ -185,6 +187,23 @@ def _misspelt(ctx: click.Context, known: dict[str, dict[str, Switch]]) -> Iterat
             near = get_close_matches(name, variables, n=1, cutoff=0.7)
             hint = f"did you mean {near[0]}?" if near else "limex explain --help-all lists options"
             yield f"{name} is not a variable of limex; {hint}"
+
+
+def _misnamed(model: str, known: dict[str, dict[str, Switch]]) -> Iterator[str]:
+    """Say of ``zoo.toml`` beside ``zoo.onnx`` that it is not read, if it holds options."""
+    path, right = Path(model).with_suffix(SUFFIX) if model else Path(), sidecar_of(model)
+    try:
+        if not Path(model).suffix or right.is_file() or not path.is_file():
+            return
+        _, parsed = read_toml(path)
+    except (OSError, ValueError, SettingsError):  # whatever it is, it holds no options
+        return
+    own = {long for command in known.values() for long in command} & DESCRIBING
+    if own & {str(key).replace("_", "-") for key in parsed}:
+        yield (
+            f"{path} is not read: options for {Path(model).name} are read from {right.name}; "
+            f"rename it, or say --config {path}"
+        )
 
 
 def origin_of(ctx: click.Context | None, name: str | None) -> OptionOrigin | None:

@@ -224,10 +224,21 @@ def stamped(hashed: dict[str, Any], environment: dict[str, str]) -> dict[str, An
 
 def line_of(explanation: Explanation) -> str:
     """Return the record as one line of ASCII JSON, encoded once for the line and its hash."""
-    hashed = _hashed(explanation)
-    text, head = _encoded(hashed), _encoded({key: hashed[key] for key in FIRST})[:-1]
+    try:  # most explanations hold nothing but what JSON has, under keys that are words
+        text = _encoded(_hashed(explanation, lambda value: value))
+    except (TypeError, ValueError):
+        text = _encoded(_hashed(explanation))
+    head = _head()
     hash_, rest = digest_of(text.encode()), text[len(head) : -1]
     return f'{head},"hash":"{hash_}"{rest},"environment":{_encoded(_environment(explanation))}}}'
+
+
+@cache
+def _head() -> str:
+    """Return how every line begins, up to the hash."""
+    return _encoded(dict(zip(FIRST, ({"name": NAME, "number": NUMBER}, __version__), strict=True)))[
+        :-1
+    ]
 
 
 def hash_of(record: dict[str, Any]) -> str:
@@ -242,7 +253,9 @@ def hash_of(record: dict[str, Any]) -> str:
 _encoded = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
-def _hashed(explanation: Explanation) -> dict[str, Any]:
+def _hashed(explanation: Explanation, plain: Callable[[Any], Any] | None = None) -> dict[str, Any]:
+    """Return the record without hash and environment; ``plain`` reduces to what JSON has."""
+    plain = plain or _plain
     facts = dict(explanation.subject.facts)
     background = facts.pop("background", None)
     settings = dict(_numbers(explanation.settings))
@@ -253,22 +266,16 @@ def _hashed(explanation: Explanation) -> dict[str, Any]:
         "limex": __version__,
         "instance": _plain(_instance(explanation.subject, facts)),
         "model": dict(_model(explanation.model)),
-        "outputs": _plain(list(explanation.outputs)),
+        "outputs": plain(list(explanation.outputs)),
         "settings": settings,
         "background": _plain(background),
-        "samples": _plain(explanation.samples),
-        "effective_samples": _plain(explanation.effective_samples),
+        "samples": plain(explanation.samples),
+        "effective_samples": plain(explanation.effective_samples),
         "stop": explanation.stop,
-        "targets": [
-            _plain(_target(explanation, surrogate)) for surrogate in explanation.surrogates
-        ],
-        "counterfactuals": _plain(_counterfactuals(explanation)),
-        "warnings": [
-            {"code": warning.code, "message": warning.message} for warning in explanation.warnings
-        ],
-        "skipped": [
-            {"name": skipped.name, "reason": skipped.reason} for skipped in explanation.skipped
-        ],
+        "targets": [plain(_target(explanation, one)) for one in explanation.surrogates],
+        "counterfactuals": plain(_counterfactuals(explanation)),
+        "warnings": [{"code": one.code, "message": one.message} for one in explanation.warnings],
+        "skipped": [{"name": one.name, "reason": one.reason} for one in explanation.skipped],
     }
 
 

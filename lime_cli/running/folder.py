@@ -18,6 +18,7 @@ import click
 from lime_cli.console import Console, print_line
 from lime_cli.errors import SOME_FAILED
 from lime_cli.files import digest_of_file
+from lime_cli.models.model_file import digests_of_vectorizers
 from lime_cli.models.onnx.export import digests_beside
 from lime_cli.registry import SUFFIXES
 from lime_cli.running.batch import (
@@ -71,7 +72,11 @@ def identity_of(run: Run, listing: Inventory) -> BatchIdentity:
     """Identify the batch whose sources are listed."""
     job, formats = run.job, run.drawings
     parts = {
-        "model": {**_without_paths(job.model._asdict()), **digests_beside(job.model.path)},
+        "model": {
+            **_without_paths(job.model._asdict()),
+            **digests_beside(job.model.path),
+            **digests_of_vectorizers(job.model.path),
+        },
         "input": {
             **_without_paths(asdict(cast(Any, job.modality))),
             "instances": listing.n_sources,

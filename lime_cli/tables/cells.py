@@ -27,8 +27,8 @@ DAY = 86_400
 """Seconds."""
 
 
-def days_of(cell: str) -> float | None:
-    """Return the days from the year 1 to a date, hours as a fraction; None for no date.
+def moment_of(cell: str) -> datetime | None:
+    """Return a date that is written as ISO has it; None for no date.
 
     Fractions of a second and time zones are passed over.
     """
@@ -36,8 +36,15 @@ def days_of(cell: str) -> float | None:
     if found is None:
         return None
     try:
-        moment = datetime.fromisoformat(f"{found[1]}T{found[2] or '00:00'}{found[3] or ':00'}")
+        return datetime.fromisoformat(f"{found[1]}T{found[2] or '00:00'}{found[3] or ':00'}")
     except ValueError:
+        return None
+
+
+def days_of(cell: str) -> float | None:
+    """Return the days from the year 1 to a date, hours as a fraction; None for no date."""
+    moment = moment_of(cell)
+    if moment is None:
         return None
     seconds = moment.hour * 3600 + moment.minute * 60 + moment.second
     return moment.toordinal() + seconds / DAY
@@ -204,10 +211,13 @@ def is_number(cell: str, dialect: Dialect) -> bool:
     return cell.strip() in MISSING or NUMBER.fullmatch(dialect.plain(cell)) is not None
 
 
-def numbers(cells: Cells, column: str, rows: Sequence[int]) -> NDArray[np.float64]:
+def numbers(
+    cells: Cells, column: str, rows: Sequence[int], usual: float | None = None
+) -> NDArray[np.float64]:
     """Parse some cells of a column as float64, missing ones as NaN.
 
     Raises InputError naming line and column of a cell that is no number, or an infinite one.
+    ``usual`` is the number that may stand for such a cell.
     """
     values, place = np.empty(len(rows)), cells.places[column]
     for i, row in enumerate(rows):
@@ -217,11 +227,13 @@ def numbers(cells: Cells, column: str, rows: Sequence[int]) -> NDArray[np.float6
         if cell in MISSING:
             values[i] = np.nan
         elif NUMBER.fullmatch(plain) is None:
+            its = "its number" if usual is None else "a number for it, as here the median"
+            words, given = f"{column}={cell}:", "N" if usual is None else f"{usual:.15g}"
             raise InputError(
                 f"{where}: {shortened(cell)} is not a number",
                 _advice(cell)
-                or "correct it, name the word for missing values with --na-values, or give its "
-                f"number: --map {shlex.quote(f'{column}={cell}:N')}",
+                or "correct it, name the word for missing values with --na-values, or give "
+                f"{its}: --map {shlex.quote(words + given)}",
             )
         else:
             values[i] = float(plain)
@@ -230,12 +242,12 @@ def numbers(cells: Cells, column: str, rows: Sequence[int]) -> NDArray[np.float6
     return values
 
 
-def number(cells: Cells, column: str, row: int, cell: str) -> float:
+def number(cells: Cells, column: str, row: int, cell: str, usual: float | None = None) -> float:
     """Parse one cell as ``numbers`` does."""
     plain = cell if cells.dialect.decimal == "." else cell.translate(SWAPPED)
     if SIMPLE.fullmatch(plain) is not None:
         return float(plain)
-    return float(numbers(cells, column, [row])[0])
+    return float(numbers(cells, column, [row], usual)[0])
 
 
 def shortened(cell: str) -> str:

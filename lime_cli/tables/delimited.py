@@ -7,6 +7,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import chain, islice, takewhile
 from typing import IO, Any
@@ -15,7 +16,7 @@ from lime_cli.errors import InputError
 from lime_cli.sources import Record
 from lime_cli.tables.columnar import Sample, Written, sampled_lines
 from lime_cli.tables.dialect import NUMBER, PLAIN, Dialect
-from lime_cli.tables.heading import LOOKED_AT, Heading, heading_of, units_said
+from lime_cli.tables.heading import LOOKED_AT, Heading, heading_of, is_row, row_said, units_said
 from lime_cli.tables.readers import TableContent, TableFile
 from lime_cli.tables.streams import FIELD_CHARACTERS, text_lines
 
@@ -94,6 +95,10 @@ def read_delimited(name: str, stream: IO[bytes], dialect: Dialect, separator: st
         _check_separator(name, first, separator, ahead)
     if isinstance(names, str):
         raise InputError(f"{name}: {names}", "the first line must name the columns")
+    beginning = _rows_of([first.lstrip("\r\n"), *ahead], separator, dialect)
+    if dialect.header and dialect.skip is None and is_row(beginning):
+        assumed.append(row_said(name, names))
+        dialect = replace(dialect, header=False)
     written = Written(names, len(names), separator, dialect, separator == BLANKS)
     sampled: Callable[[int, Collection[int]], Sample | None] | None
     if not dialect.header:
@@ -109,7 +114,7 @@ def read_delimited(name: str, stream: IO[bytes], dialect: Dialect, separator: st
     written, names = written._replace(n=len(longer)), longer
     header = checked_header(name, names)
     sampled = partial(sampled_lines, stream, written)
-    if dialect.skip is None and _heading(first, ahead, separator, dialect).units:
+    if dialect.skip is None and heading_of(beginning).units:
         line, units = next(rows)
         assumed.append(units_said(name, "line", line, units))
         sampled = None
@@ -166,6 +171,13 @@ def _without_title(
     where it is the only one and has as many cells as what follows; of several, the last one is.
     """
     marked: list[str] = []
+    second = next(lines, "")
+    lines = chain([second] * bool(second), lines)
+    for mark in separators:
+        names = _cut(first.lstrip("\r\n"), mark, dialect)
+        alike = len(names) == len(_cut(second, mark, dialect)) > 1
+        if mark != BLANKS and alike and names[0].strip() == "#":  # the name of a column
+            return first, lines
     while first.lstrip().startswith("#") and len(marked) < MOST_COMMENTS:
         marked.append(first)
         above = first.count("\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from lime_cli.errors import and_so_on
@@ -110,6 +111,49 @@ KINDS = ("text", "string", "str", "name", "category", "factor", "code")
 def _are_numbers(column: Sequence[str]) -> bool:
     present = [cell for cell in column if cell.strip() not in MISSING]
     return len(present) >= FEWEST_ROWS - 1 and all(map(_is_number, present))
+
+
+def is_row(rows: Sequence[Sequence[str]]) -> bool:
+    """Tell whether the first row of a table is data: the table does not name its columns.
+
+    It has numbers above nothing but numbers, and what names do not have: words that come again
+    below, the same number twice, a fraction, or whole numbers in no order. Names that are numbers,
+    such as years, quantiles and wavelengths, are in order, or count from 0.
+    """
+    first, below = rows[0] if rows else [], [row for row in rows[1:] if row]
+    if len(first) < 2 or len(below) < FEWEST_ROWS or any(len(row) != len(first) for row in below):
+        return False
+    columns = list(zip(*below, strict=True))
+    pairs = [(cell.strip(), column) for cell, column in zip(first, columns, strict=True)]
+    numbers = [float(cell) for cell, _ in pairs if NUMBER.fullmatch(cell)]
+    words = [(cell, column) for cell, column in pairs if cell and not NUMBER.fullmatch(cell)]
+    above = all(_are_numbers(column) for cell, column in pairs if NUMBER.fullmatch(cell))
+    if not numbers or not above or len(numbers) + len(words) < len(first):
+        return False
+    if words:
+        return any(cell in map(str.strip, column) for cell, column in words)
+    steps = [after - before for before, after in pairwise(numbers)]
+    if all(step == 1 or after == 0 for step, after in zip(steps, numbers[1:], strict=True)):
+        return False  # counted, perhaps more than once
+    even = max(steps) - min(steps) < EVEN * max(map(abs, steps))
+    if even or (len(numbers) > FEW and (min(steps) > 0 or max(steps) < 0)):
+        return False
+    whole, in_order = all(map(float.is_integer, numbers)), min(steps) > 0 or max(steps) < 0
+    return not (whole and in_order)
+
+
+FEW = 6
+"""Numbers of a row that may be in order by chance."""
+
+EVEN = 1e-3
+"""Of the largest: by how much steps from number to number may differ that are as long."""
+
+
+def row_said(name: str, cells: Sequence[str]) -> tuple[str, str]:
+    """Say that the first line of a table is taken to be a row."""
+    listed = and_so_on([cell.strip() for cell in cells], 4)
+    words = f"the first line of {name} ({listed}) is taken to be a row, its columns to be numbered"
+    return ("header_missing", f"{words} from 0; --skip 0 makes names of it")
 
 
 def _filled(cell: str) -> bool:

@@ -216,7 +216,7 @@ def parse_cell(feature: Feature, cells: Cells, row: int) -> Any:
         return _date(cell, feature, cells, row)
     if kind in "Ob":
         return _word(cell, kind == "b" or feature.holds_truth)
-    value = number(cells, feature.name, row, cell)
+    value = number(cells, feature.name, row, cell, feature.middle)
     return int(value) if kind == "i" and value.is_integer() else value
 
 

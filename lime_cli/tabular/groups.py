@@ -78,6 +78,10 @@ def _run(columns: Sequence[NDArray[np.uint8]]) -> int:
     return 0
 
 
+ROUNDING = 1e-9
+"""By how much a sum of frequencies may be off."""
+
+
 @dataclass(frozen=True, eq=False)
 class Feature:
     """One column: its different values, how often each occurs, and which bin each lies in."""
@@ -100,6 +104,11 @@ class Feature:
     moment: bool = False
     """Whether the model is given dates as moments, not as words."""
 
+    @property
+    def shown(self) -> str:
+        """The name inside a sentence, where a number alone would not be taken for one."""
+        return f"column {self.name}" if self.name.isdecimal() else self.name
+
     @cached_property
     def constant(self) -> bool:
         """Whether the background holds a single value."""
@@ -114,6 +123,17 @@ class Feature:
     def gaps(self) -> bool:
         """Whether the background lacks a value somewhere."""
         return is_missing(self.values[-1])
+
+    @cached_property
+    def middle(self) -> float:
+        """The median of a column of numbers, its gaps aside; NaN for none."""
+        values = self.sizes[~np.isnan(self.sizes)]
+        below = np.cumsum(self.frequencies[: len(values)])
+        if not len(values):
+            return np.nan
+        place = int(np.argmax(below >= (0.5 - ROUNDING) * below[-1]))
+        halved = below[place] <= (0.5 + ROUNDING) * below[-1] and place + 1 < len(values)
+        return float(values[place : place + 1 + halved].mean())
 
     @cached_property
     def sizes(self) -> FloatArray:
@@ -152,9 +172,9 @@ class Feature:
     def condition(self, value: Any) -> str:
         """Say what a value's bin means: ``3.2 < petal length <= 4.5``, ``hair = 1``."""
         if is_missing(value):
-            return f"{self.name} is missing"
+            return f"{self.shown} is missing"
         if not self.numeric or not self._cuts:
-            return f"{self.name} = {spelled(value)}"
+            return f"{self.shown} = {spelled(value)}"
         return self._conditions[bisect_left(self._cuts, self.size(value))]
 
     def label(self, value: Any) -> str:
@@ -163,13 +183,15 @@ class Feature:
             return self.condition(value)
         said, i = spelled(value), bisect_left(self._cuts, self.size(value))
         low, high = self._edges[i], self._edges[i + 1]
-        if not self.date:
-            shown, cuts = float(said), [-np.inf, *self._cuts, np.inf]
-            if (low and float(low) >= shown) or (high and float(high) < shown):  # by its rounding
-                said = told_apart(value)
-                low, high = (low and told_apart(cuts[i])), (high and told_apart(cuts[i + 1]))
+        ends, digits = (-np.inf, *self._cuts, np.inf)[i : i + 2], DIGITS
+        while not self.date and not _in_order(low, said, high):  # by its rounding
+            said = spelled(float(value), digits)
+            low, high = (
+                shown and spelled(end, digits) for shown, end in zip((low, high), ends, strict=True)
+            )
+            digits += 1
         between = f"({low} to {high}]" if low and high else f"(up to {high}]" if high else ""
-        return f"{self.name} = {said} {between or f'(above {low})'}"
+        return f"{self.shown} = {said} {between or f'(above {low})'}"
 
     def outside(self, value: Any) -> bool:
         """Tell whether a number lies beyond everything the background holds."""
@@ -225,8 +247,8 @@ class Feature:
     def _conditions(self) -> list[str]:
         """Say what each bin means."""
         edges = self._edges[1:-1]
-        between = [f"{low} < {self.name} <= {high}" for low, high in pairwise(edges)]
-        return [f"{self.name} <= {edges[0]}", *between, f"{self.name} > {edges[-1]}"]
+        between = [f"{low} < {self.shown} <= {high}" for low, high in pairwise(edges)]
+        return [f"{self.shown} <= {edges[0]}", *between, f"{self.shown} > {edges[-1]}"]
 
     @cached_property
     def range(self) -> tuple[float, float]:
@@ -248,20 +270,21 @@ def is_missing(value: Any) -> bool:
     return value is None or value != value
 
 
-def spelled(value: Any) -> str:
+DIGITS = 6
+"""Of a number that is shown, but for whole ones."""
+
+
+def spelled(value: Any, digits: int = DIGITS) -> str:
     """Write a value as a person would: ``1``, ``0.25``, ``True``, ``salaried``."""
     if not isinstance(value, float):
         return str(value)
-    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.6g}"
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.{digits}g}"
 
 
-def told_apart(value: float) -> str:
-    """Write a number as ``spelled`` does, in full where six digits are not all it has."""
-    value = float(value)  # whole numbers of Python before 3.12 have no ``is_integer``
-    if 1e-4 <= abs(value) < 1e6 and not value.is_integer():
-        return repr(value)  # what six digits would be too, if they are all
-    said = spelled(value)
-    return said if value != value or float(said) == value else repr(value)
+def _in_order(low: str, said: str, high: str) -> bool:
+    """Tell whether a number lies between its bin's ends as they are written; "" for none."""
+    number = float(said)
+    return not (low and float(low) >= number) and not (high and float(high) < number)
 
 
 def _edge(cut: float) -> str:

@@ -22,15 +22,24 @@ from lime_cli.tabular.answering import answered_words
 from lime_cli.tabular.background import Background, parse_cell
 from lime_cli.tabular.codes import WordsForNumbers, fit_of, without_words
 from lime_cli.tabular.columns import Learned, columns_for, learn
+from lime_cli.tabular.date_parts import DateParts, parts_of
 from lime_cli.tabular.doubts import (
     far_numbers,
+    filled_with,
     gaps_unseen,
     missed_answers,
     other_scale,
     predicted_like,
     unknown_categories,
 )
-from lime_cli.tabular.groups import Dummies, Feature, Group, digest_of_features, dummies_of
+from lime_cli.tabular.groups import (
+    Dummies,
+    Feature,
+    Group,
+    digest_of_features,
+    dummies_of,
+    is_missing,
+)
 from lime_cli.tabular.names import ID, INDEX, called, is_label, numbers_only
 from lime_cli.tabular.profile import Profile, is_profile, read_profile
 from lime_cli.tabular.reading import AS_SPELLED, Reading, are_words, spelling_of
@@ -94,11 +103,12 @@ Takes = Callable[[Any], bool]
 
 def without_refused_gaps(
     background: Background, takes: Takes | None
-) -> tuple[Background, tuple[CodedWarning, ...]]:
+) -> tuple[Background, tuple[CodedWarning, ...], tuple[tuple[str, float], ...]]:
     """Leave missing values out of the columns where the model answers to none.
 
     It is asked about a row of the commonest values: as it is, with all gaps there are, and if it
-    refuses that, with each. A model that refuses the row itself decides nothing.
+    refuses that, with each. A model that refuses the row itself decides nothing. Columns of
+    numbers that it refuses with a gap are returned with their median.
     """
     fixed = {background.features[place].name for place in background.kept}
     gaps = [
@@ -107,15 +117,24 @@ def without_refused_gaps(
         if one.gaps and not one.constant and one.name not in fixed
     ]
     if not gaps or takes is None or not takes(row_of(background, ())):
-        return background, ()
+        return background, (), ()
     if takes(row_of(background, gaps)):
-        return background, ()
-    refused = [place for place in gaps if not takes(row_of(background, (place,)))] or gaps
+        return background, (), ()
+    alone = [place for place in gaps if not takes(row_of(background, (place,)))]
+    features, refused = background.features, alone or gaps
+    numbers = [features[place] for place in alone if features[place].values.dtype.kind in "if"]
     names = and_so_on([repr(background.features[place].name) for place in refused], NAMED)
     words = (
         f"the model does not accept missing values: those of {names} are drawn from observed ones"
     )
-    return _filled(background, set(refused)), (CodedWarning("missing_not_drawn", words),)
+    medians = tuple((one.name, one.middle) for one in numbers)
+    said = (CodedWarning("missing_not_drawn", words),)
+    return _filled(background, set(refused)), said, medians
+
+
+def _are_counted(header: Sequence[str]) -> bool:
+    """Tell whether a table has no names: its columns are numbered from 0."""
+    return tuple(header) == tuple(map(str, range(len(header))))
 
 
 def _first_cells(seen: Stream) -> dict[str, tuple[str, ...]]:
@@ -165,11 +184,15 @@ class TabularModality:
     """Which rows, as a condition."""
     dialect: Dialect = PLAIN
     """How the cells of all files are spelled."""
+    parts: DateParts | None = None
+    """Which columns of the model are parts of a date of the table."""
     fitted_background: Background | None = None
     fitted_names: tuple[str, ...] | None = None
     """What the model calls its columns."""
     fitted_warnings: tuple[CodedWarning, ...] = ()
     fitted_ignored: tuple[str, ...] = ()
+    fitted_medians: tuple[tuple[str, float], ...] = ()
+    """Columns of numbers in which the model accepts no missing value, with the median."""
     fitted_reading: Reading = AS_SPELLED
     """What is done to the cells of columns before they are read."""
 
@@ -211,6 +234,13 @@ class TabularModality:
         """
         model_input.require("table")
         profile = read_profile(self.background) if is_profile(self.background) else None
+        placed = self._placed(model_input, profile)
+        if placed is not None:
+            return placed.fitted(model_input)
+        parts = self._parts(model_input) if profile is None and self.parts is None else None
+        if parts is not None:
+            fitted = replace(self, parts=parts).fitted(model_input)
+            return replace(fitted, fitted_warnings=(parts.said(), *fitted.fitted_warnings))
         schema = self._schema(model_input, profile)
         if schema != self.schema:
             return replace(self, schema=schema).fitted(model_input)
@@ -218,7 +248,7 @@ class TabularModality:
         model_input = dummies.told(model_input) if dummies else model_input
         try:
             header, columns, numbered = self._columns(model_input, profile)
-        except ModelError:
+        except (ModelError, InputError):
             other = self._without_answers(model_input) if profile is None else None
             if other is None:
                 raise
@@ -263,12 +293,13 @@ class TabularModality:
         warnings += predicted_like(background, some, model_input)
         if not {one.code for one in warnings} & TOLD:
             warnings += missed_answers(background, some, model_input)
-        background, refused = without_refused_gaps(background, model_input.takes)
+        background, refused, medians = without_refused_gaps(background, model_input.takes)
         return replace(
             self,
             fitted_background=background,
             fitted_names=model_input.columns,
             fitted_warnings=(*warnings, *refused, *together(background)),
+            fitted_medians=medians,
             fitted_reading=reading,
             fitted_ignored=tuple(
                 one for one in header if one not in {*columns, *self._options_given}
@@ -292,6 +323,38 @@ class TabularModality:
             check_names(said, known, whose)
             check_names([] if found else parts, [*known, *dict(schema.groups)], whose)
         return schema.called(names)
+
+    def _parts(self, given: ModelInput) -> DateParts | None:
+        """Find columns of the model that are parts of the table's dates."""
+        if given.columns is None:
+            return None
+        with self._opened(given, None) as seen:
+            if {*given.columns} <= {*seen.header}:
+                return None
+            cells = _first_cells(seen)
+        return parts_of(cells, given, dict(self.schema.dates))
+
+    def _placed(self, given: ModelInput, profile: Profile | None) -> TabularModality | None:
+        """Take --columns as the names of a table that has none, as far as it gives them.
+
+        They are a name for each of its columns, or the numbers of those that a model which names
+        its own is given, in its order. None where it says something else.
+        """
+        order, names = self.schema.order, given.columns
+        if not order:
+            return None
+        with self._background(profile) as stream:
+            header = stream.header
+        if not _are_counted(header):
+            return None
+        if len(order) == len(header) and not {*order} & {*header}:
+            renamed = tuple(zip(header, order, strict=True))
+        elif names is not None and len(order) == len(names) and {*order} <= {*header}:
+            renamed = tuple(zip(order, names, strict=True))
+        else:
+            return None
+        schema = replace(self.schema, order=())
+        return replace(self, schema=schema, renamed=(*self.renamed, *renamed))
 
     def _background(self, profile: Profile | None) -> Stream:
         """Open what replacement values are learned from."""
@@ -318,25 +381,30 @@ class TabularModality:
         It stands first or last among one more than the model takes, an index and ids aside, and
         the model must fit it, asked about the others. None where no column is that.
         """
-        if given.columns is not None or given.predictions is None or self.schema.order:
+        if given.predictions is None or self.schema.order:
             return None
         with self._opened(given, None) as seen:
             left = [name for name in seen.header if name not in self.drop]
-        if is_data(left):  # a first line that may be a row is asked about
+            counted = _are_counted(seen.header)
+        if is_data(left) and not counted:  # a first line that may be a row is asked about
             return None
+        if given.columns is not None and (not counted or {*left} & {*given.columns}):
+            return None
+        wanted = given.n_columns if given.columns is None else len(given.columns)
         nameless = [name for name in left if INDEX.fullmatch(name)]
         ids = [name for name in left if ID.fullmatch(name)]
         for spare in ([], nameless, [*nameless, *ids]):
             rest = [name for name in left if name not in spare]
-            if len(rest) - 1 == given.n_columns and len(rest) > 1:
+            if len(rest) - 1 == wanted and len(rest) > 1:
                 break
         else:
             return None
         fits = {}
         for name in (rest[-1], rest[0]):
-            kept = tuple(one for one in rest if one != name)
+            kept = given.columns or tuple(one for one in rest if one != name)
             with suppress(LimexError):
-                learned = self._learned(given, kept)
+                other = replace(self, drop=(*self.drop, *spare, name))
+                learned = other._learned(given, kept)
                 cells = learned.some.chosen(range(min(len(learned.some.rows), LOOKED_AT)))
                 features = learned.background.features
                 rows = [[parse_cell(f, cells, i) for f in features] for i in range(len(cells.rows))]
@@ -444,18 +512,23 @@ class TabularModality:
     def _named(self, stream: Stream, model_input: ModelInput) -> Stream:
         """Give the columns of a table the names that the model has for them."""
         header = self._called(stream.header, model_input.columns)
+        renamed = tuple(zip(stream.header, header, strict=True))
+        found = replace(stream, header=header, renamed=renamed)
+        if self.parts is None or self.parts.column not in header:
+            return found
+        records = self.parts.added(found.records, header.index(self.parts.column))
         return replace(
-            stream, header=header, renamed=tuple(zip(stream.header, header, strict=True))
+            found, header=(*header, *self.parts.names), records=records, n_rows=None, sampled=None
         )
 
     def _called(self, header: tuple[str, ...], names: tuple[str, ...] | None) -> tuple[str, ...]:
-        numbered = header == tuple(map(str, range(len(header))))
-        return called(header, names, self.drop, numbered, self.renamed)
+        return called(header, names, self.drop, _are_counted(header), self.renamed)
 
     @property
     def _options_given(self) -> tuple[str | None, ...]:
         """Columns that a person names for something else than the model."""
-        return (*self.drop, self.id_column, self.schema.label)
+        dates = self.parts.column if self.parts is not None else None
+        return (*self.drop, self.id_column, self.schema.label, dates)
 
     @contextmanager
     def _opened(self, model_input: ModelInput, profile: Profile | None) -> Iterator[Stream]:
@@ -512,10 +585,25 @@ class TabularModality:
         cells = cells_of(source, record, self.dialect)
         features = self.fitted_background.features
         cells = replace(cells, header=self._called(cells.header, self.fitted_names))
+        if self.parts is not None and self.parts.column in cells.places:
+            made = self.parts.of(cells.column(self.parts.column)[0])
+            cells = replace(
+                cells, header=(*cells.header, *self.parts.names), rows=((*cells.rows[0], *made),)
+            )
         if not all(one.name in cells.places for one in features):
             require(cells.name, cells.header, [one.name for one in features])
         cells = self.fitted_reading.applied(cells)
         values = tuple(parse_cell(feature, cells, 0) for feature in features)
+        empty = {one.name for one, value in zip(features, values, strict=True) if is_missing(value)}
+        refused = [repr(name) for name, _ in self.fitted_medians if name in empty]
+        if refused:
+            where = f"{', '.join(refused[:NAMED])}, {cells.unit} {cells.lines[0]}"
+            raise ModelError(
+                f"{cells.name}: the model does not accept missing values "
+                f"(column{'s' * (len(refused) > 1)} {where})",
+                f"fill them in, as with the median: {filled_with(dict(self.fitted_medians))}, or "
+                "put an imputer into the pipeline",
+            )
         warnings = (*self.fitted_warnings, *warnings_of(record))
         words = tuple(
             CellWords(one.name, "" if value is None else str(value))

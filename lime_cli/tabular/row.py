@@ -36,15 +36,16 @@ class Table:
     """Columns ready for a model: a modality's natural batch of n rows."""
 
     names: tuple[str, ...]
-    columns: tuple[NDArray[Any], ...]
-    """Each (n,): float64 with NaN, int64, bool, or object: str, bool and None."""
+    columns: tuple[NDArray[Any], ...] | NDArray[Any]
+    """Each (n,): float64 with NaN, int64, bool, or object: str, bool and None; those of one type
+    perhaps in one array."""
     places: tuple[str, ...] = ()
     """Of rows as a file has them: ``line 3``, for each; nothing where samples are among them."""
     dates: tuple[str, ...] = ()
     """Columns that the model is given as moments."""
 
     def __len__(self) -> int:
-        return len(self.columns[0]) if self.columns else 0
+        return len(self.columns[0]) if len(self.columns) else 0
 
     def chosen(self, rows: Sequence[int]) -> Table:
         places = tuple(self.places[row] for row in rows if self.places)
@@ -59,14 +60,16 @@ class Table:
         return replace(tables[0], columns=tuple(stacked), places=())
 
 
-def table_of(background: Background, columns: Sequence[NDArray[Any]]) -> Table:
+def table_of(background: Background, columns: Sequence[NDArray[Any]] | NDArray[Any]) -> Table:
     """Return rows of any values, given as a column for each feature of a background."""
     names = tuple(one.name for one in background.features)
     dates = tuple(one.name for one in background.features if one.moment)
     if background.dummies is not None:
-        made = background.dummies.filled(names, columns)
+        made = background.dummies.filled(names, list(columns))
         return Table(background.dummies.names, tuple(made), dates=dates)
-    return Table(names, tuple(columns), dates=dates)
+    if not isinstance(columns, np.ndarray):
+        columns = tuple(columns)
+    return Table(names, columns, dates=dates)
 
 
 def row_of(background: Background, missing: Sequence[int]) -> Table:
@@ -214,6 +217,83 @@ def varying_of(background: Background) -> tuple[IntArray, tuple[tuple[int, Part]
     return np.array([part.places[0] for part in parts], np.int64), tuple(groups)
 
 
+class Drawn(NamedTuple):
+    """What replaces a column in samples, whatever row is explained that lies in the same bin."""
+
+    codes: IntArray
+    """(n,): 0 where the row's own is kept."""
+    values: NDArray[Any] | None
+    """(n,), anything where it is kept; None where not all columns are numbers of one type."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lump:
+    """Columns of numbers of one type, q of them, whose samples are made together."""
+
+    varying: IntArray
+    """(q,): their places among what varies, and """
+    places: list[int]
+    """among all columns."""
+    values: NDArray[Any]
+    """What occurs in the background, of one column after the other."""
+    before: IntArray
+    """(q, 1): the place before each column's first value, as codes begin at 1."""
+    types: frozenset[type]
+    """Of a row's own values, where they take nothing else than this type of array."""
+
+    def drawn(self, codes: IntArray, own: Sequence[Any]) -> NDArray[Any]:
+        """Return values (q, n) for codes (n, varying): a row's ``own`` (q,) where they are 0."""
+        n, found = len(codes), np.empty((len(own), len(codes)), self.values.dtype)
+        kept = np.array(own, self.values.dtype)[:, None]
+        step = max(1, IN_CACHE // max(1, n))
+        for start in range(0, len(own), step):
+            some = slice(start, start + step)
+            which = codes.T[self.varying[some]]
+            self.values.take(which + self.before[some], mode="clip", out=found[some])
+            np.copyto(found[some], kept[some], where=which == 0)
+        return found
+
+
+NUMBERS: dict[Any, frozenset[type]] = {
+    np.dtype(np.float64): frozenset((bool, int, float)),
+    np.dtype(np.int64): frozenset((bool, int)),
+}
+"""Types of columns that make lumps, and of values that they hold as they are."""
+IN_CACHE = 2**16
+"""Values that are made in one go."""
+
+
+@lru_cache(maxsize=8)
+def lumps_of(background: Background) -> tuple[Lump, ...]:
+    """Lay together the columns of each type of numbers that vary by themselves."""
+    parts = [(j, background.drawn[i]) for j, i in enumerate(background.varying)]
+    lumps = []
+    for dtype, types in NUMBERS.items():
+        some = [
+            (j, one)
+            for j, one in parts
+            if isinstance(one, Single) and one.feature.values.dtype == dtype
+        ]
+        if some:
+            sizes = [len(one.feature.values) for _, one in some]
+            lump = Lump(
+                varying=np.array([j for j, _ in some]),
+                places=[one.places[0] for _, one in some],
+                values=np.concatenate([one.feature.values for _, one in some]),
+                before=np.cumsum([0, *sizes[:-1]])[:, None] - 1,
+                types=types,
+            )
+            lumps.append(lump)
+    return tuple(lumps)
+
+
+def whole_of(background: Background) -> Lump | None:
+    """Return the lump of all columns, where there is one."""
+    lumps = lumps_of(background)
+    whole = len(lumps) == 1 and lumps[0].places == list(range(len(background.features)))
+    return lumps[0] if whole else None
+
+
 LEAST_REACH = 0.25
 """Standard deviations of the background between a number and the mean of what replaces it, at
 least, for a weight per unit to say anything."""
@@ -245,8 +325,10 @@ def _size(part: Part, value: Any) -> float:
 STRAIGHT, TAIL_VALUES = 0.8, 4
 """Share of a column's variance that polynomials of ranks explain, and values that may replace one,
 from which nothing is said of its tails."""
-SEEN, BACKGROUNDS = 4096, 4
-"""Columns of one set of masks that are remembered, at most, and backgrounds."""
+SEEN, BACKGROUNDS = 2**22, 4
+"""Values drawn with one set of masks that are remembered, at most, and backgrounds."""
+KEPT = "kept"
+"""Under what masks remember which columns each sample keeps, (d, n)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -384,28 +466,56 @@ class RowInstance:
         """Return (n, d): 0 where the row's own is kept, else 1 + category; of words 1 if masked."""
         if masks.parts:
             return np.concatenate([self.codes(part) for part in masks.parts])
-        columns = len(self.background.varying)
-        codes = np.empty(masks.masked.shape, np.int32, order="F")
-        names = [self.background.drawn[i].name for i in self.background.varying]
-        memo = self._memo(masks)
-        for j, own in enumerate(zip(names, self.own_bins.tolist(), strict=True)):
-            drawn = memo.get((j, own))
-            if drawn is None:
-                if len(memo) >= SEEN:
-                    memo.clear()
-                drawn = memo[j, own] = _drawn(*self._alternatives[j], masks, j)
-            codes[:, j] = drawn
-        codes[:, columns:] = masks.masked[:, columns:]
-        return codes
+        drawn = [one.codes for one in self._drawn(masks)]
+        drawn += list(masks.masked[:, len(drawn) :].T)
+        return np.array(drawn, np.int32).T
 
-    def _memo(self, masks: Masks) -> dict[Any, IntArray]:
-        """Return what was drawn with these masks for other rows, by column, its name and bin."""
-        key = self.background.digest, self.background.bins
+    def inputs(self, masks: Masks) -> Table | None:
+        """Return the row itself, then the samples of its codes, at once; None for what is not made
+        of numbers of one type alone, and of several stages.
+        """
+        lump = whole_of(self.background)
+        if lump is None or masks.parts or not lump.types.issuperset(map(type, self.values)):
+            return None
+        if KEPT not in masks.memo:
+            masks.memo[KEPT] = np.ascontiguousarray(~masks.masked.T)
+        found = np.empty((len(self.values), 1 + masks.n), lump.values.dtype)
+        found[:, 0] = self.values
+        for column, one in zip(found, self._drawn(masks), strict=True):
+            column[1:] = one.values
+        np.copyto(found[:, 1:], found[:, :1], where=masks.memo[KEPT])
+        return self.table(found)
+
+    def _drawn(self, masks: Masks) -> list[Drawn]:
+        """Return what is drawn for each column that varies, also with these masks for other
+        rows.
+        """
+        found, memo = [], self._memo(masks)
+        for own in enumerate(self.own_bins.tolist()):
+            drawn = memo.get(own)
+            if drawn is None:
+                if len(memo) >= SEEN // masks.n:
+                    memo.clear()
+                codes, values = _drawn(*self._alternatives[own[0]], masks, own[0]), None
+                if whole_of(self.background) is not None:
+                    values = self.background.features[own[0]].values.take(codes - 1)
+                drawn = memo[own] = Drawn(codes, values)
+            found.append(drawn)
+        return found
+
+    @property
+    def itself(self) -> IntArray:
+        """The codes of the row itself, (1, d)."""
+        return np.zeros((1, len(self.components)), np.int32)
+
+    def _memo(self, masks: Masks) -> dict[Any, Drawn]:
+        """Return what was drawn with these masks for other rows, by column and bin."""
+        key = self.background.digest, self.background.bins, self.background.varying
         if key not in masks.memo:
             if len(masks.memo) >= BACKGROUNDS:
                 masks.memo.clear()
             masks.memo[key] = {}
-        found: dict[Any, IntArray] = masks.memo[key]
+        found: dict[Any, Drawn] = masks.memo[key]
         return found
 
     def tails(self, masks: Masks) -> FloatArray | None:
@@ -456,20 +566,28 @@ class RowInstance:
         """Return n rows: the row's own values, but for what is masked."""
         n, background = len(codes), self.background
         columns: dict[int, NDArray[Any]] = {}
-        kept, categories = codes == 0, codes - 1  # of what is kept the last category, then its own
+        for lump in lumps_of(background):
+            own = [self.values[place] for place in lump.places]
+            if lump.types.issuperset(map(type, own)):
+                drawn = lump.drawn(codes, own)
+                if lump is whole_of(background):
+                    return self.table(drawn)
+                columns.update(zip(lump.places, drawn, strict=True))
         for j, i in enumerate(background.varying):
             part = background.drawn[i]
-            found = part.drawn(categories[:, j])
-            for place, drawn in zip(part.places, found, strict=True):
-                own = self._own[place]
-                if own.dtype == drawn.dtype:
-                    np.copyto(drawn, own, where=kept[:, j])
+            if part.places[0] in columns:
+                continue
+            kept = codes[:, j] == 0  # where the last category is drawn, for nothing
+            for place, drawn in zip(part.places, part.drawn(codes[:, j] - 1), strict=True):
+                own_value = self._own(place)
+                if own_value.dtype == drawn.dtype:
+                    np.copyto(drawn, own_value, where=kept)
                     columns[place] = drawn
                 else:
-                    columns[place] = np.where(kept[:, j], own, drawn)
-        for place, own in enumerate(self._own):
+                    columns[place] = np.where(kept, own_value, drawn)
+        for place in range(len(background.features)):
             if place not in columns:
-                columns[place] = np.repeat(own, n)
+                columns[place] = np.repeat(self._own(place), n)
         start = len(background.varying)
         for text in self.texts:
             end = start + len(text.components)
@@ -477,28 +595,26 @@ class RowInstance:
             start = end
         return self.table([columns[place] for place in range(len(background.features))])
 
-    @cached_property
-    def _own(self) -> tuple[NDArray[Any], ...]:
-        """The row's value of each column, (1,)."""
-        return tuple(one.column([value]) for one, value in self._pairs())
+    def _own(self, place: int) -> NDArray[Any]:
+        """Return the row's value of a column, (1,)."""
+        return self.background.features[place].column([self.values[place]])
 
     def replacements(self, code: IntArray) -> dict[int, Any]:
         """Return what stands for each column that a sample of this code (d,) masks."""
-        found = {}
-        for j, i in enumerate(self.background.varying):
-            if code[j]:
-                part = self.background.drawn[i]
-                drawn = [one.tolist()[0] for one in part.drawn(code[j : j + 1] - 1)]
-                found[j] = part.value(drawn)
+        found, background = {}, self.background
+        for j in np.flatnonzero(code[: len(background.varying)]).tolist():
+            part = background.drawn[background.varying[j]]
+            drawn = [one.tolist()[0] for one in part.drawn(code[j : j + 1] - 1)]
+            found[j] = part.value(drawn)
         return found
 
-    def table(self, columns: Sequence[NDArray[Any]]) -> Table:
+    def table(self, columns: Sequence[NDArray[Any]] | NDArray[Any]) -> Table:
         """Return rows of any values, given as a column for each feature."""
         return table_of(self.background, columns)
 
     def original(self) -> Table:
         """Return the row itself."""
-        row = self.table([one.copy() for one in self._own])
+        row = self.table([self._own(place) for place in range(len(self.values))])
         return replace(row, places=(self.source.place,))
 
     def _varying(self) -> Iterator[tuple[Part, tuple[Any, ...]]]:
@@ -506,9 +622,6 @@ class RowInstance:
         for i in self.background.varying:
             part = self.background.drawn[i]
             yield part, tuple(self.values[place] for place in part.places)
-
-    def _pairs(self) -> Iterator[tuple[Feature, Any]]:
-        return zip(self.background.features, self.values, strict=True)
 
 
 @lru_cache(maxsize=4096)

@@ -158,11 +158,11 @@ def parse_dates(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
 
 
 OPEN = "?"
-"""Stands in advice where a person is to write a number."""
+"""Stands in advice where a person is to write a number; ``N`` does, too."""
 
 NONE: Mapping[str, float] = MappingProxyType({})
 
-GIVEN = rf"(?i)(?P<word>.*?):\s*(?P<number>{NUMBER.pattern}|{re.escape(OPEN)})\s*(?:,|$)"
+GIVEN = rf"(?i)(?P<word>.*?):\s*(?P<number>{NUMBER.pattern}|{re.escape(OPEN)}|N)\s*(?:,|$)"
 """A word and its number, as typed."""
 
 
@@ -177,10 +177,11 @@ def parse_maps(words: Sequence[str]) -> Maps:
                 f"--map {word}: does not give a number to each word",
                 "write --map 'sex=female:0,male:1'",
             )
-        if any(one["number"] == OPEN for one in pairs):
+        left = next((one["number"] for one in pairs if one["number"] in (OPEN, "N", "n")), None)
+        if left is not None:
             raise SettingsError(
-                f"--map {word}: has {OPEN} instead of a number",
-                "give the number that stands for the word in the model",
+                f"--map {word}: has {left} instead of a number",
+                "give the number that stands for the word, or for a missing value, in the model",
             )
         found.append(
             (name.strip(), tuple((one["word"].strip(), float(one["number"])) for one in pairs))

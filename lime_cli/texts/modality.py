@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -441,14 +442,34 @@ class TextModality(OfFiles):
             return _typed(self.text) if source.path == TYPED else self.files.read(source.path)
         record = source.record or self.table.record(source.row or 0)
         cells = cells_of(source, record, self.table.dialect)
-        require(cells.name, cells.header, (self.column,))
-        text: str = cells.column(self.column)[0]
-        if suffix_of(source.path) in LINES and text.startswith("{") and _is_object(text):
+        column, _, inside = self.column.partition(".")
+        nested = suffix_of(source.path) in LINES and self.column not in cells.header
+        if not nested or column not in cells.header:
+            column, inside = self.column, ""
+        require(cells.name, cells.header, (column,))
+        text: str = cells.column(column)[0]
+        if suffix_of(source.path) in LINES and (inside or text.startswith("{")):
+            return self._inside(source, text, inside.split(".") if inside else [])
+        return text
+
+    def _inside(self, source: Source, cell: str, keys: list[str]) -> str:
+        """Return the text that stands under keys in a cell of JSON; raise InputError for none."""
+        found = _object(cell)
+        if found is None and not keys:
+            return cell
+        for key in keys:
+            found = found.get(key) if isinstance(found, dict) else None
+        if isinstance(found, dict):
+            words = [key for key, one in found.items() if isinstance(one, (str, dict))]
+            listed = " or ".join(f"--column {self.column}.{key}" for key in words[:3])
             raise InputError(
                 f"{self._name(source)}: column {self.column!r} holds an object, not a text",
-                "write the text in it on a level of its own: pandas.json_normalize",
+                f"name what is in it: {listed}" if listed else "there are no texts in it",
             )
-        return text
+        if not isinstance(found, str):
+            held = "nothing" if found is None else f"{type(found).__name__} {found!r:.40}"
+            raise InputError(f"{self._name(source)}: column {self.column!r} holds {held}, no text")
+        return found
 
     def _name(self, source: Source) -> str:
         record = source.record
@@ -494,11 +515,13 @@ def _check_prose(name: str) -> None:
         )
 
 
-def _is_object(words: str) -> bool:
+def _object(words: str) -> Any:
+    """Return the JSON object that a cell holds, else None."""
     try:
-        return isinstance(json.loads(words), dict)
-    except ValueError:
-        return False
+        found = json.loads(words)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _are_strings(name: str) -> bool:

@@ -242,7 +242,7 @@ def test_a_part_of_a_notebook_has_the_colours_of_its_theme():
     for scheme, mark in (("dark", "[data-jp-theme-light=false]"), ("light", ".vscode-light")):
         (rule,) = [
             found[2]
-            for found in re.finditer(r":is\(([^)]*)\) \.limex\{([^}]*)\}", style)
+            for found in re.finditer(r":is\(([^)]*)\) [.limex]+\{([^}]*)\}", style)
             if mark in found[1]
         ]
         ground = re.search(r"--ground:#(\w+)", rule)[1]

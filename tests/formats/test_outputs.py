@@ -266,7 +266,36 @@ def test_an_object_in_a_column_is_not_read_as_a_text(limex, tmp_path):
     done = limex(*REVIEW, tmp_path / "t.jsonl", "--column", "a", "--row", 0)
     assert done.code == 3
     assert "t.jsonl: line 1: column 'a' holds an object, not a text" in done.err
+    assert "--column a.text" in done.err
     assert limex(*REVIEW, tmp_path / "t.jsonl", "--column", "a", "--row", 1).code == 0
+
+
+NESTED = {"review": {"body": {"en": "a good film"}, "stars": 5}, "a.b": "a bad film", "c": "odd"}
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        ("review.body.en", "a good film"),
+        ("a.b", "a bad film"),
+        ("review.body", "holds an object, not a text; name what is in it: --column review.body.en"),
+        ("review.stars", "column 'review.stars' holds int 5, no text"),
+        ("review.title", "column 'review.title' holds nothing, no text"),
+        ("c.d", "column 'c.d' holds nothing, no text"),
+        ("d.e", "lacks column 'd.e'"),
+    ],
+)
+@pytest.mark.parametrize("name", ["t.jsonl", "t.json"])
+def test_a_column_of_json_may_name_what_is_in_an_object(limex, tmp_path, column, expected, name):
+    held = [NESTED, {**NESTED, "a.b": "a dull film"}]
+    lines = "\n".join(map(json.dumps, held))
+    (tmp_path / name).write_text(lines if name == "t.jsonl" else json.dumps(held))
+    done = limex(*REVIEW, tmp_path / name, "--column", column, "--row", 0, "-f", "json")
+    if "film" not in expected:
+        assert (done.code, expected in done.err) == (3, True), done.err
+        return
+    alone = limex(*REVIEW, "--text", expected, "-f", "json")
+    assert json.loads(done.out)["outputs"] == json.loads(alone.out)["outputs"]
 
 
 @pytest.mark.parametrize("words", ['["a good film", "a bad one"]', '"a good film"', '"a"\n"b"\n'])

@@ -30,7 +30,7 @@ from lime_cli.formats.story import (
 from lime_cli.records.record import explanation_of
 from lime_cli.settings import Settings
 from tests.conftest import MaskInstance, turning_at
-from tests.formats.test_json import explanation
+from tests.formats.test_json import explanation, written
 from tests.formats.test_table import review
 
 ZOO = ("tabular", "sample_models/zoo_mlp.onnx", "sample_data/zoo.csv", "--row", "84")
@@ -133,7 +133,7 @@ def told(one):
 
 def test_only_weights_of_a_certain_sign_raise_or_lower():
     said = told(of(0.3, 0.01, -0.2, error=0.05))
-    assert "c0 = 1 raises it by 30.0 points; c2 = 1 lowers it by 20.0 points" in said
+    assert "c0 = 1 raises it by 30.0 points on average; c2 = 1 lowers it by 20.0 points" in said
     assert "c1" not in said
     assert "No part certainly raises or lowers it" in told(of(0.01, -0.02, error=0.05))
     assert told(of(-0.3, 0.2)).index("lowers") < told(of(-0.3, 0.2)).index("raises")
@@ -239,6 +239,8 @@ def test_weights_without_a_sampling_error_have_no_whiskers():
     sure = " ".join(certainty_said(one, one.surrogates[0]))
     assert "no sampling error" in sure
     assert "hisker" not in sure + legend(one, one.surrogates[0])
+    for form in ("table", "md"):
+        assert "±" not in written(form, [one]).decode()
 
 
 def test_dotted_words_are_explained_where_there_are_some():
@@ -265,9 +267,7 @@ def test_a_group_is_named_once_and_a_missing_value_is_read_as_a_word():
     gone = Component("age is missing", None, Column("age"))
     one = replace(of(0.3, -0.2), components=(group, gone))
     said = told(one)
-    assert (
-        "the group address raises it by 30.0 points; a missing age lowers it by 20.0 points" in said
-    )
+    assert "the group address raises it by 30.0 points on average; a missing age lowers" in said
     steps = waterfall(one, one.surrogates[0])
     assert (steps[1].name, steps[1].beside) == ("address", "street = A, city = B")
 
@@ -345,6 +345,7 @@ def test_a_change_of_many_parts_is_kept_but_not_told(needed, told):
     assert bool(nearest_said(one)) == told
     said = " ".join(changes_said(one, one.surrogates[0]))
     assert ("the model predicts “b”" in said) == told
+    assert ("No smaller change was found among" in said) == (told and needed > 1)
     assert ("none with at most 5 changes is predicted as another class" in said) != told
 
 

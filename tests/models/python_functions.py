@@ -237,7 +237,17 @@ def of_a_series(texts):
 
 
 def drawn(images):
-    return [float(Image.fromarray(one).size[0]) for one in images]
+    return [float(Image.fromarray(one).getpixel((0, 0))[0]) for one in images]
+
+
+def drawn_alone(image):
+    assert image.ndim == 3, "expects one image"
+    return float(Image.fromarray(image).getpixel((0, 0))[0])
+
+
+def subtracting(images):
+    images -= 1
+    return images.mean(axis=(1, 2, 3)).tolist()
 
 
 def convolved(images):
@@ -255,6 +265,36 @@ def reported(texts):
 
 def of_one_text(text):
     return [len(text.lower()), 1]
+
+
+def of_one_text_in_a_row(text):
+    return np.array([of_one_text(text)])
+
+
+def of_one_text_as_fasttext(text):
+    score = 1 / (2 + len(text.lower()))
+    return ("a", "b") if score > 0.5 else ("b", "a"), np.sort([score, 1 - score])[::-1]
+
+
+def of_one_text_as_zero_shot(text):
+    labels, scores = of_one_text_as_fasttext(text)
+    return {"sequence": text, "labels": list(labels), "scores": scores.tolist()}
+
+
+def of_one_text_as_a_number(text):
+    return float(len(text.lower()))
+
+
+def of_one_text_by_class(text):
+    return {"length": len(text.lower()), "one": 1}
+
+
+def of_letters(text):
+    return [[ord(letter), 1] for letter in text.lower()]
+
+
+def top_one(texts):
+    return [[{"label": "spam", "score": 1 / (2 + len(one))}] for one in texts]
 
 
 def of_one_image(image):

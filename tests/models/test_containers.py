@@ -17,17 +17,20 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.cluster import DBSCAN, KMeans
-from sklearn.decomposition import PCA
+from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, TfidfVectorizer
+from sklearn.feature_selection import SelectKBest, chi2
 from sklearn.impute import SimpleImputer
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import LocalOutlierFactor
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import (
     LabelEncoder,
+    MaxAbsScaler,
     MinMaxScaler,
     OneHotEncoder,
     PolynomialFeatures,
@@ -406,40 +409,207 @@ def test_a_scaler_in_a_file_beside_the_model_is_told_with_what_applies_it(
     assert "not_applied" not in [one.code for one in found.warnings]
 
 
-def test_a_vectorizer_in_a_file_beside_the_model_is_told_with_what_applies_it(
-    tmp_path, monkeypatch
+NAMED = pd.DataFrame(X, columns=[*TABLE.names])
+WORDS = pd.Series(["low", "high", "mid"] * len(X)).iloc[: len(X)]
+
+
+def some_scaled():
+    rows, first = 5 + 3 * NAMED, [*NAMED.columns[:1]]
+    scaler = StandardScaler().fit(rows[first])
+    return {"scaler": scaler}, rows.assign(**{first[0]: scaler.transform(rows[first])[:, 0]}), rows
+
+
+def coded():
+    encoder = LabelEncoder().fit(WORDS)
+    fed = NAMED.assign(level=encoder.transform(WORDS))
+    return {"label_encoders": {"level": encoder}}, fed, NAMED.assign(level=WORDS.to_numpy())
+
+
+def coded_and_scaled():
+    encoders, fed, rows = coded()
+    scaler = StandardScaler().fit(fed)
+    scaled = pd.DataFrame(scaler.transform(fed), columns=fed.columns)
+    return {**encoders, "scaler": scaler}, scaled, rows
+
+
+@pytest.mark.parametrize("beside", [some_scaled, coded, coded_and_scaled])
+def test_files_beside_a_model_that_names_its_columns_are_told_with_what_applies_them(
+    tmp_path, monkeypatch, beside
 ):
     monkeypatch.chdir(tmp_path)
-    texts, labels = ["good film", "bad film", "good one", "bad one"], [1, 0, 1, 0]
-    vectorizer = TfidfVectorizer().fit(texts)
-    model = LogisticRegression().fit(vectorizer.transform(texts), labels)
-    joblib.dump(vectorizer, "vectorizer.pkl")
+    parts, fed, rows = beside()
+    model = LogisticRegression().fit(fed, Y)
+    for name, one in parts.items():
+        joblib.dump(one, f"{name}.pkl")
     joblib.dump(model, "model.pkl")
-    with pytest.raises(PredictionError, match="takes 4 numbers, not a text") as caught:
-        ModelFile("model.pkl").load().predict(texts)
-    typed = shlex.split(re.search("(python -c .*) makes both", caught.value.hint)[1])
+    said = {one.code: one.message for one in ModelFile("model.pkl").load().warnings}
+    typed = shlex.split(re.search("(python -c .*) makes both", said["not_applied"])[1])
     subprocess.run([sys.executable, *typed[1:]], check=True)
-    expected = model.predict_proba(vectorizer.transform(texts))
-    assert ModelFile("both.joblib").load().predict(texts) == pytest.approx(expected)
+    found = ModelFile("both.joblib").load()
+    table = Table((*rows.columns,), tuple(rows[one].to_numpy() for one in rows))
+    assert found.predict(table) == pytest.approx(model.predict_proba(fed))
 
 
-@pytest.mark.parametrize("name", ["label_encoder.pkl", "le_final.joblib"])
-def test_an_encoder_of_labels_beside_a_model_of_texts_is_told_with_what_prints_names(
-    tmp_path, monkeypatch, name
-):
-    monkeypatch.chdir(tmp_path)
-    texts, encoder = ["good film", "bad film", "dull film"], LabelEncoder()
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("scaler", StandardScaler().fit(NAMED.add_prefix("of another "))),
+        ("scaler", StandardScaler().fit(NAMED.assign(more=1.0))),
+        ("label_encoders", {"of another": LabelEncoder().fit(WORDS)}),
+    ],
+    ids=["other columns", "one more", "other words"],
+)
+def test_files_beside_a_model_that_take_other_columns_are_not_told(tmp_path, name, other):
+    joblib.dump(other, tmp_path / f"{name}.pkl")
+    joblib.dump(LogisticRegression().fit(NAMED, Y), tmp_path / "model.pkl")
+    said = [one.code for one in ModelFile(str(tmp_path / "model.pkl")).load().warnings]
+    assert "not_applied" not in said
+
+
+COMMENTS = ["good film", "bad film", "good one", "bad one", "dull film", "one good bad film"]
+PRAISED = ["yes", "no", "yes", "no", "no", "yes"]
+COUNTS, WEIGHTS = CountVectorizer().fit(COMMENTS), TfidfVectorizer().fit(COMMENTS)
+SCALES = TfidfTransformer().fit(COUNTS.transform(COMMENTS))
+CHOICE = SelectKBest(chi2, k=3).fit(WEIGHTS.transform(COMMENTS), PRAISED)
+SHORT = TruncatedSVD(2, random_state=0).fit(WEIGHTS.transform(COMMENTS))
+BESIDE = {
+    "vectorizer.pkl": [WEIGHTS],
+    "tfidf.joblib": [WEIGHTS],
+    "cv_transform.pkl": [COUNTS],
+    "tranform.pkl": [COUNTS],
+    "count_vect.pkl tfidf_transformer.pkl": [COUNTS, SCALES],
+    "vectorizer.pkl selector.pkl": [WEIGHTS, CHOICE],
+    "tfidf_vectorizer.sav svd.sav": [WEIGHTS, SHORT],
+    "union_vectorizer.pkl": [FeatureUnion([("counts", COUNTS), ("weights", WEIGHTS)])],
+    "vectorizer_pipeline.pkl": [make_pipeline(COUNTS, SCALES)],
+}
+
+
+def behind(steps, names, folder, held=lambda one: one):
+    """Save a model fitted behind ``steps`` and, by ``names``, these; return its pipeline."""
+    model = LogisticRegression().fit(make_pipeline(*steps).transform(COMMENTS), PRAISED)
+    joblib.dump(model, folder / "model.pkl")
+    for name, one in zip(names, steps, strict=True):
+        joblib.dump(held(one), folder / name)
+    return make_pipeline(*steps, model)
+
+
+@pytest.mark.parametrize("names", list(BESIDE))
+def test_a_vectorizer_beside_a_model_is_applied_before_it(tmp_path, names):
+    whole = behind(BESIDE[names], names.split(), tmp_path)
+    found = ModelFile(str(tmp_path / "model.pkl")).load()
+    assert found.predict(COMMENTS) == pytest.approx(whole.predict_proba(COMMENTS))
+    (said,) = found.warnings
+    assert said.code == "chained"
+    assert all(repr(name) in said.message for name in names.split())
+    assert "vectorizer" in dict(found.identity.options)
+
+
+@pytest.mark.parametrize("held", [lambda one: (None, one), lambda one: {"vec": one, "n": 3}])
+def test_a_vectorizer_beside_a_model_may_lie_in_a_file_of_several_things(tmp_path, held):
+    whole = behind([WEIGHTS], ["vectorizer.pkl"], tmp_path, held)
+    found = ModelFile(str(tmp_path / "model.pkl")).load()
+    assert found.predict(COMMENTS) == pytest.approx(whole.predict_proba(COMMENTS))
+
+
+def test_a_model_that_takes_no_sparse_matrix_gets_a_dense_one(tmp_path):
+    rows = COUNTS.transform(COMMENTS).toarray()
+    model = GaussianNB().fit(rows, PRAISED)
+    joblib.dump(COUNTS, tmp_path / "cv.pkl")
+    joblib.dump(model, tmp_path / "model.pkl")
+    found = ModelFile(str(tmp_path / "model.pkl")).load()
+    assert found.predict(COMMENTS) == pytest.approx(model.predict_proba(rows))
+
+
+def test_another_vectorizer_makes_another_model(tmp_path):
+    path = ModelFile(str(tmp_path / "model.pkl"))
+    behind([WEIGHTS], ["vectorizer.pkl"], tmp_path)
+    first = path.load()
+    assert first.predict(COMMENTS).shape == (6, 2)
+    other = TfidfVectorizer(sublinear_tf=True, norm="l1").fit(COMMENTS)
+    whole = behind([other], ["vectorizer.pkl"], tmp_path)
+    second = path.load()
+    assert second.predict(COMMENTS) == pytest.approx(whole.predict_proba(COMMENTS))
+    assert first.identity.options != second.identity.options
+
+
+UNCLEAR = {
+    "two fit": ([WEIGHTS], ["vectorizer.pkl"], {"count_vectorizer.pkl": COUNTS}),
+    "none fits": ([WEIGHTS], ["features.pkl"], {"vectorizer.pkl": CountVectorizer().fit(["a bb"])}),
+    "two lie between": (
+        [COUNTS], ["vectorizer.pkl"], {"tfidf.pkl": SCALES, "scaler.pkl": MaxAbsScaler().fit(
+            COUNTS.transform(COMMENTS))}
+    ),
+    "what lies between does not fit": (
+        [COUNTS], ["vectorizer.pkl"], {"svd.pkl": SHORT}
+    ),
+    "not on the list": ([WEIGHTS], ["features.pkl"], {"vectorizer.pkl": datetime.now}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("trust", [False, True])
+@pytest.mark.parametrize("name", list(UNCLEAR))
+def test_nothing_beside_a_model_is_applied_where_it_is_not_clear_what(tmp_path, name, trust):
+    steps, names, more = UNCLEAR[name]
+    behind(steps, names, tmp_path)
+    for file, one in more.items():
+        joblib.dump(one, tmp_path / file)
+    with pytest.raises(PredictionError, match=r"takes \d numbers, not a text") as caught:
+        ModelFile(str(tmp_path / "model.pkl"), trust=trust).load().predict(COMMENTS)
+    assert "python -c" in caught.value.hint
+
+
+@pytest.mark.parametrize("trust", [False, True])
+def test_a_file_beside_a_model_runs_nothing_however_much_the_model_is_trusted(tmp_path, trust):
+    behind([WEIGHTS], ["features.pkl"], tmp_path)
+    mark = tmp_path / "mark"
+    for name in ("vectorizer.pkl", "label_encoder.pkl"):
+        (tmp_path / name).write_bytes(pickle.dumps(Writes(str(mark))))
+    with pytest.raises(PredictionError):
+        ModelFile(str(tmp_path / "model.pkl"), trust=trust).load().predict(COMMENTS)
+    assert not mark.exists()
+
+
+class Writes:
+    """Leaves a file behind where it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
+@pytest.mark.parametrize("name", ["label_encoder.pkl", "le_final.joblib", "encoder.pkl"])
+def test_an_encoder_of_labels_beside_a_model_of_texts_names_its_classes(tmp_path, name):
+    encoder = LabelEncoder()
     labels = encoder.fit_transform(["praise", "blame", "none"])
+    texts = ["good film", "bad film", "dull film"]
     model = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, labels)
-    joblib.dump(encoder, name)
+    joblib.dump(encoder, tmp_path / name)
+    path = saved(tmp_path, model)
+    found = ModelFile(path).load()
+    assert found.predict(texts) == pytest.approx(model.predict_proba(texts))
+    assert found.identity.targets == ("blame", "none", "praise")
+    (said,) = found.warnings
+    assert (said.code, repr(name) in said.message) == ("classes_assumed", True)
+    named = ModelFile(path, classes=("a", "b", "c")).load()
+    assert (named.warnings, named.predict(texts).shape) == ((), (3, 3))
+    assert named.identity.targets == ("a", "b", "c")
+
+
+def test_encoders_of_labels_that_do_not_tell_which_is_meant_are_told_of(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    texts = ["good film", "bad film", "dull film"]
+    model = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, [0, 1, 2])
+    for words in ("abc", "uvw"):
+        joblib.dump(LabelEncoder().fit(list(words)), f"label_encoder_{words}.pkl")
     joblib.dump(model, "model.pkl")
     (said,) = ModelFile("model.pkl").load().warnings
     assert (said.code, "called 0 to 2" in said.message) == ("classes_assumed", True)
     typed = shlex.split(re.search("(python -c .*) prints", said.message)[1])
     done = subprocess.run([sys.executable, *typed[1:]], check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == "blame,none,praise"
-    named = ModelFile("model.pkl", classes=("blame", "none", "praise")).load()
-    assert named.warnings == ()
+    assert done.stdout.strip() == "a,b,c"
 
 
 @pytest.mark.parametrize(

@@ -255,6 +255,8 @@ def test_a_text_that_fits_says_nothing(tmp_path):
         ("tokens",),
         ("anything",),
         ("input_ids", "lengths"),
+        ("text", "text_lengths"),
+        ("sequence", "attention_mask"),
     ],
 )
 def test_inputs_are_filled_by_the_names_in_use(tmp_path, names):

@@ -139,12 +139,43 @@ def test_what_cannot_be_fed_with_a_text_says_what_can(tmp_path, inputs, words):
 
 @pytest.mark.parametrize(
     ("shape", "one"),
-    [([48, 40, 3], True), ([3, 48, 40], True), ([1, 48, 3], False), ([1, 3, 48], False)],
-)
+    [
+        ([48, 40, 3], True), ([3, 48, 40], True), ([1, 48, 3], False), ([1, 3, 48], False),
+        ([3, "h", "w"], True), (["height", "width", 3], True), (["n", "t", 3], False),
+        ([1, "t", "d"], False), ([3, "n", 48], False),
+    ],
+)  # fmt: skip
 def test_an_input_of_one_image_is_told_from_a_series(tmp_path, shape, one):
     words = "is one image, without an axis for more" if one else "is a sequence of vectors"
     with pytest.raises(ModelError, match=words):
         ModelFile(mean_model(tmp_path / "m.onnx", shape, axes=(1, 2))).load()
+
+
+@pytest.mark.parametrize(("n", "names"), [(784, "0 1 2"), (3 * 196, "0 1 2"), (25, ""), (800, "")])
+def test_what_takes_the_pixels_of_a_square_gives_scores_of_classes(tmp_path, n, names):
+    weights = np.random.default_rng(0).normal(size=(n, 3)).astype(np.float32)
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["y"])]
+    ports = [value("x", ["n", n])], [value("y", ["n", 3])]
+    path = saved(tmp_path / "m.onnx", nodes, *ports, [numpy_helper.from_array(weights, "w")])
+    model = ModelFile(path).load()
+    rows = np.random.default_rng(1).random((4, n)).astype(np.float32)
+    table = Table(tuple(map(str, range(n))), tuple(rows.T))
+    assert model.predict(table) == pytest.approx(rows @ weights, abs=1e-4)
+    expected = names or "output 0 output 1 output 2"
+    assert " ".join(model.identity.targets) == expected
+
+
+@pytest.mark.parametrize(
+    ("axes", "words"),
+    [(["n", 5, 3], "for each token or box"), (["n", 3, 8, 8], "such as a class for each pixel")],
+)
+def test_an_answer_for_each_part_of_an_input_is_called_that(tmp_path, axes, words):
+    shape = numpy_helper.from_array(np.array([-1, *axes[1:]], np.int64), "s")
+    nodes = [helper.make_node("Reshape", ["x", "s"], ["y"])]
+    n = int(np.prod(axes[1:]))
+    path = saved(tmp_path / "m.onnx", nodes, [value("x", ["n", n])], [value("y", axes)], [shape])
+    with pytest.raises(PredictionError, match=words):
+        ModelFile(path).load().predict(Table(tuple(map(str, range(n))), tuple(np.ones((n, 2)))))
 
 
 def test_bytes_of_files_are_not_made_of_images(tmp_path):

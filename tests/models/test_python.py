@@ -9,7 +9,6 @@ import threading
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
 import lime_cli
 from lime_cli.errors import ModelError, PredictionError, SettingsError
@@ -372,12 +371,10 @@ def test_what_goes_wrong_in_a_function_is_one_line_with_its_own_words(name, word
         ("of_a_series", TEXTS, r"begin with texts = pandas.Series\(texts\)"),
         ("described", TEXTS, "DataFrame whose column 'text' holds no numbers.*; the function must"),
         ("reported", TEXTS, "'0.9'.*not numbers; the function must"),
-        ("drawn", IMAGES, r"images\.round\(\)\.astype\('uint8'\), and say --preprocess raw"),
         ("convolved", IMAGES, "--layout NCHW puts the channels first"),
         ("channels_first", IMAGES, "--layout NCHW puts the channels first"),
         ("in_tensors", IMAGES, r"images = torch\.from_numpy\(images\)"),
-        ("of_one_image", IMAGES, "fails on a batch .*expects one image.* for one in batch"),
-        ("of_one_text", TEXTS, "fails on a batch .*AttributeError.* for one in batch"),
+        ("of_letters", TEXTS, r"'list' object has no attribute 'lower'"),
         ("of_short_texts", TEXTS, r"ValueError: too long\)$"),
         ("in_json", TEXTS, "words .*not numbers; the function must .*: json.loads"),
     ],
@@ -385,6 +382,66 @@ def test_what_goes_wrong_in_a_function_is_one_line_with_its_own_words(name, word
 def test_what_a_function_mistakes_its_input_or_its_answer_for_is_said(name, inputs, words):
     with pytest.raises(PredictionError, match=words):
         loaded(name).predict(inputs)
+
+
+ONE_AT_A_TIME = {
+    "of_one_text": [[len(one), 1] for one in TEXTS],
+    "of_one_text_in_a_row": [[len(one), 1] for one in TEXTS],
+    "of_one_text_as_fasttext": [[1 / (2 + len(one)), 1 - 1 / (2 + len(one))] for one in TEXTS],
+    "of_one_text_as_zero_shot": [[1 / (2 + len(one)), 1 - 1 / (2 + len(one))] for one in TEXTS],
+    "of_one_text_as_a_number": [[float(len(one))] for one in TEXTS],
+    "of_one_text_by_class": [[len(one), 1] for one in TEXTS],
+}
+
+
+@pytest.mark.parametrize("name", list(ONE_AT_A_TIME))
+def test_a_function_of_one_text_is_called_with_one_at_a_time(name):
+    model = loaded(name)
+    assert model.predict(TEXTS) == pytest.approx(np.array(ONE_AT_A_TIME[name]))
+    assert model.predict(TEXTS[::-1]) == pytest.approx(np.array(ONE_AT_A_TIME[name][::-1]))
+    assert "one_by_one" in [one.code for one in model.warnings]
+
+
+def test_a_function_of_one_image_is_called_with_one_at_a_time():
+    model = loaded("of_one_image")
+    assert model.predict(IMAGES) == pytest.approx(IMAGES.mean(axis=(1, 2)))
+    assert "one_by_one" in [one.code for one in model.warnings]
+
+
+def test_a_function_of_one_pillow_image_gets_one_of_bytes():
+    images = np.random.default_rng(1).integers(0, 256, (3, 6, 5, 3))
+    model = loaded("drawn_alone")
+    found = model.predict((images / 255).astype(np.float32))
+    assert found[:, 0].tolist() == images[:, 0, 0, 0].tolist()
+    assert {"one_by_one", "as_bytes"} <= {one.code for one in model.warnings}
+
+
+@pytest.mark.parametrize("white", [1, 255])
+def test_a_function_of_pillow_images_gets_bytes(white):
+    images = np.random.default_rng(1).integers(0, 256, (3, 6, 5, 3))
+    model = loaded("drawn")
+    found = model.predict((images * (white / 255)).astype(np.float32))
+    assert found[:, 0].tolist() == images[:, 0, 0, 0].tolist()
+    assert "as_bytes" in [one.code for one in model.warnings]
+    dark = np.zeros((1, 6, 5, 3), np.float32)  # whose range alone tells nothing
+    dark[0, 0, 0] = 1
+    assert model.predict(dark)[0, 0] == (255 if white == 1 else 1)
+
+
+def test_what_a_function_writes_into_its_images_is_not_seen_again():
+    images = np.random.default_rng(1).random((3, 6, 5, 3)).astype(np.float32)
+    kept, model = images.copy(), loaded("subtracting")
+    assert model.predict(images)[:, 0] == pytest.approx(images.mean(axis=(1, 2, 3)) - 1)
+    assert (images == kept).all()
+    assert model.warnings == ()
+
+
+def test_the_score_of_one_label_alone_is_said_to_be_that():
+    model = loaded("top_one")
+    assert model.predict(TEXTS)[:, -1] == pytest.approx([1 / (2 + len(one)) for one in TEXTS])
+    (said,) = [one.message for one in model.warnings if one.code == "output_assumed"]
+    assert "'spam'" in said
+    assert "top_k=None" in said
 
 
 def test_ranked_labels_are_put_in_one_order():
@@ -454,11 +511,6 @@ LIVE = {
         lambda images: 1 / (images.shape[1] == 3),
         np.zeros((3, 20, 24)),
         "it gets 1 x 20 x 24 x 3 numbers of type float32, from 0 to 0; layout, channels, size",
-    ),
-    "bytes": (
-        lambda images: [np.mean(Image.fromarray(one)) for one in images],
-        Image.new("RGB", (24, 20)),
-        r"images.round().astype('uint8'), and say preprocess=\"raw\"",
     ),
 }
 

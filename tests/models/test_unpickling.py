@@ -16,7 +16,6 @@ import weakref
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -60,7 +59,7 @@ from sklearn.linear_model import (
     Ridge,
     SGDClassifier,
 )
-from sklearn.metrics import f1_score, make_scorer
+from sklearn.metrics import _scorer, f1_score, make_scorer
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputRegressor
@@ -453,18 +452,14 @@ def test_a_missing_module_is_named(everything: bool, tmp_path: Path) -> None:
     assert "install the package" in hint
 
 
-@pytest.mark.skipif(
-    find_spec("sklearn.ensemble._gb_losses") is not None, reason="this scikit-learn has the class"
-)
+@pytest.mark.skipif(hasattr(_scorer, "_PredictScorer"), reason="this scikit-learn has the class")
 def test_a_class_of_another_scikit_learn_names_the_version(tmp_path: Path) -> None:
     path = tmp_path / "model.pkl"
     state = pickle.dumps({"_sklearn_version": "1.3.2"}, 2)[2:-1]
-    path.write_bytes(
-        b"\x80\x02csklearn.ensemble._gb_losses\nBinomialDeviance\n)\x81" + state + b"b."
-    )
+    path.write_bytes(b"\x80\x02csklearn.metrics._scorer\n_PredictScorer\n)\x81" + state + b"b.")
     _, message, hint = said(path)
-    assert "was written by scikit-learn 1.3.2 and needs sklearn.ensemble._gb_losses" in message
-    assert "pip install scikit-learn==1.3.2" in hint
+    assert "was written by scikit-learn 1.3.2 and needs sklearn.metrics._scorer" in message
+    assert "pip install limex scikit-learn==1.3.2" in hint
 
 
 def test_an_older_scikit_learn_is_a_warning(models: Any, tmp_path: Path) -> None:

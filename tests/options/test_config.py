@@ -51,6 +51,26 @@ def test_a_sidecar_is_read_and_said(limex, reviews):
     assert limex("explain", "text", model, "sample_data/review.txt", "-q").err == ""
 
 
+def test_a_sidecar_of_another_name_is_said_not_to_be_read(limex, zoo, tmp_path):
+    model = zoo("seed = 3\n")
+    command = ("explain", "tabular", model, *ANIMAL)
+    other = tmp_path / "zoo_mlp.toml"
+    other.write_text("seed = 5\n")
+    assert settings(limex(*command))["seed"] == 3
+    sidecar_of(str(model)).unlink()
+    done = limex(*command)
+    assert settings(done)["seed"] == 0
+    assert f"{other} is not read: options for zoo_mlp.onnx are read from zoo_mlp.onnx.toml" in (
+        done.err
+    )
+    typed = limex(*command, "--config", other)
+    assert (settings(typed)["seed"], "is not read" in typed.err) == (5, False)
+    assert "is not read" not in limex(*command, "--no-config").err
+    for text in ('title = "another tool"\n', "not = TOML = at all"):
+        other.write_text(text)
+        assert "is not read" not in limex(*command).err
+
+
 def test_later_layers_win(limex, zoo, monkeypatch):
     model = zoo("samples = 300\nseed = 3\nfeatures = 4\n[tabular]\nfeatures = 5\n")
     monkeypatch.setenv("LIMEX_SEED", "4")

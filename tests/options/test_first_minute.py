@@ -2,12 +2,15 @@
 
 import json
 import os
+import pickle
 import re
 import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from lime_cli.errors import SettingsError
 from lime_cli.options.kinds import guess
@@ -91,6 +94,8 @@ CONTENTS = {
     "photo": (b"\xff\xd8\xff\xe0JFIF", "image"),
     "scan.tif": (b"II*\x00....", "image"),
     "array.npy": (b"\x93NUMPY", "image"),
+    "grey.npy": (b"\x93NUMPY{'descr': '|u1', 'shape': (8, 8, 1), }", "image"),
+    "rows.npy": (b"\x93NUMPY{'descr': '<f8', 'shape': (300, 4), }", "tabular"),
     "pic": (b"RIFF\x00\x00\x00\x00WEBPVP8 ", "image"),
     "rows.txt": (b"a;b\n1;2\n3;4\n", None),
     "bytes": (b"\x00\x01\x02", None),
@@ -110,6 +115,19 @@ def test_the_kind_of_a_file_is_told_by_its_bytes_and_its_name(tmp_path, name):
         guess(arguments, explain.commands)
     for one in explain.commands:
         assert f"limex explain {one}" in refused.value.hint
+
+
+def test_rows_of_an_array_are_explained(limex, tmp_path):
+    numbers = np.random.default_rng(0).normal(size=(80, 3))
+    model = LogisticRegression().fit(numbers, numbers[:, 0] > 0)
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(model))
+    np.save(tmp_path / "rows.npy", numbers)
+    words = (tmp_path / "m.pkl", tmp_path / "rows.npy", "--row", "3", "--samples", "64")
+    short, long = (limex("explain", *kind, *words, "-f", "json") for kind in ((), ("tabular",)))
+    assert (short.code, short.out) == (0, long.out), short.err
+    assert "assumed: rows.npy is a table" in short.err
+    (target,) = json.loads(short.out)["targets"]
+    assert target["model_prediction"] == pytest.approx(model.predict_proba(numbers[3:4]).max())
 
 
 @pytest.mark.parametrize(

@@ -604,11 +604,19 @@ def test_a_column_that_the_model_has_by_name_cannot_be_dropped(limex):
     assert limex(*given, "--fixed", "income", "--samples", "64", "-q").code == 0
 
 
-def test_a_table_without_a_header_names_the_option(limex, tmp_path, data):
+def test_a_table_without_a_header_is_read_or_names_the_option(limex, tmp_path, data):
     lines = (data / "loans.csv").read_text().splitlines()
     (tmp_path / "rows.csv").write_text("\n".join(lines[1:]) + "\n")
-    given = ("explain", "tabular", "sample_models/loans.pkl", tmp_path / "rows.csv", "--row", "1")
-    result = limex(*given)
+    given = ("explain", "tabular", "sample_models/loans.pkl")
+    common = ("--samples", "64", "-f", "json", "-q")
+    named = json.loads(limex(*given, data / "loans.csv", "--row", "1", *common).out)
+    found = json.loads(limex(*given, tmp_path / "rows.csv", "--row", "1", *common).out)
+    assert found["outputs"] == named["outputs"]
+    assert found["targets"] == named["targets"]
+    assert {"header_missing", "by_position"} <= {one["code"] for one in found["warnings"]}
+    few = "\n".join(f"{i},{'x' * i}" for i in range(1, 60))
+    (tmp_path / "rows.csv").write_text(few + "\n")
+    result = limex(*given, tmp_path / "rows.csv", "--row", "1")
     assert result.code == 3
     assert "if that is a row, use --no-header" in result.err
 

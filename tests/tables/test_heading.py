@@ -171,3 +171,40 @@ def test_a_file_of_typed_columns_has_no_lines_to_skip(tmp_path):
     (tmp_path / "t.jsonl").write_text('{"a": 1}\n', "utf-8")
     with pytest.raises(SettingsError, match="leave --skip out"):
         read_cells(str(tmp_path / "t.jsonl"), Dialect(skip=1))
+
+
+@pytest.mark.parametrize("rows", ["1,x,y\n2,x,\n", ",x,y\n,,\n", "a,b,c\nd,e,f\n"])
+def test_a_column_may_be_called_by_the_mark_of_comments(tmp_path, rows):
+    path = written(tmp_path, "#,kind,note\n" + rows)
+    assert (read_cells(path).header, len(read_cells(path).rows)) == (("#", "kind", "note"), 2)
+
+
+FIRST_ROWS = {
+    "numbers": (True, "6,148,72,35,0,33.6,0.627,50,1\n1,85,66,29,0,26.6,0.351,31,0\n"),
+    "fractions in order": (True, "5.1,3.5,1.4,0.2,setosa\n4.9,3.0,1.4,0.2,setosa\n"),
+    "words that come again": (True, "M,0.455,0.365,15\nF,0.53,0.42,9\nM,0.44,0.365,10\n"),
+    "after blanks": (True, "39, Private, 13, <=50K\n50, Private, 9, >50K\n"),
+    "exponents": (True, "6.1e-01,6.8e-01,1.1e-01\n-4.1e-01,1.2e+00,0.0e+00\n"),
+    "the same number twice": (True, "0,1,1,0,1\n1,1,0,0,1\n0,0,1,0,1\n"),
+    "years": (False, "country,2019,2020,2021\nPeru,1,2,3\nPeru,2,3,4\n"),
+    "years alone": (False, "2019,2020,2022\n1,2,3\n2,3,4\n"),
+    "counted twice": (False, "0,1,2,0,1\n5,3,1,0,2\n4,4,1,3,5\n"),
+    "wavelengths": (False, "400.5,401.0,401.5,402.0\n1,2,3,4\n2,3,4,5\n"),
+    "uneven wavelengths": (False, "1.1,1.2,1.4,1.5,1.9,2.0,2.4\n1,2,3,4,5,6,7\n"),
+    "a number as a name": (False, "kind,7\nsmall,1\nlarge,2\n"),
+    "numbers above words": (False, "1,3,2\na,b,c\nb,c,d\n"),
+}
+
+
+@pytest.mark.parametrize("name", FIRST_ROWS)
+def test_a_first_row_that_cannot_hold_names_is_data(tmp_path, name):
+    row, text = FIRST_ROWS[name]
+    head, *rest = text.splitlines(keepends=True)
+    path = written(tmp_path, head + "".join(rest) * 3)
+    first = tuple(cell.strip() for cell in head.split(","))
+    cells = read_cells(path)
+    assert (cells.header == tuple(map(str, range(len(first))))) == row
+    assert ("header_missing" in codes(path)) == row
+    assert len(cells.rows) == 3 * len(rest) + row
+    assert read_cells(path, Dialect(skip=0)).header[:1] == first[:1]
+    assert "header_missing" not in codes(path, Dialect(header=False))

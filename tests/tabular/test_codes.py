@@ -1,7 +1,6 @@
 """Words that a model takes as numbers: numbered as it was, where the table's answers tell how."""
 
 import pickle
-import re
 import shlex
 
 import numpy as np
@@ -275,15 +274,51 @@ def test_of_a_table_by_position_the_column_that_is_predicted_is_left_out(tmp_pat
     assert "answers_left_out" in codes_of(fitted)
 
 
-def test_a_first_line_that_is_a_row_is_asked_about_before_any_column_is_left_out(tmp_path):
-    values = RANDOM.normal(size=(N, 3)).round(3)
-    true = (values[:, 0] > 0).astype(int)
-    model = LogisticRegression().fit(values, true)
-    first = [*map(str, values[0]), "no"]
-    table = pd.DataFrame(values[1:], columns=first[:3])
-    table[first[3]] = np.array(["no", "yes"])[true[1:]]
-    with pytest.raises(ModelError, match="use --no-header"):
-        answers(tmp_path, table, model)
+@pytest.mark.parametrize("place", [0, 3])
+@pytest.mark.parametrize("named", [False, True])
+def test_of_a_table_without_names_the_answers_are_left_out(tmp_path, place, named):
+    values = pd.DataFrame(RANDOM.normal(size=(N, 3)).round(3), columns=["a", "b", "c"])
+    true = (values["a"] > 0).astype(int)
+    model = LogisticRegression().fit(values if named else values.to_numpy(), true)
+    table = values.copy()
+    table.insert(place, "label", np.array(["no", "yes"])[true])
+    first = map(str, table.iloc[0])
+    found, fitted = answers(tmp_path, table.iloc[1:].set_axis(list(first), axis=1), model)
+    wanted = values if named else values.to_numpy()
+    assert found == pytest.approx(model.predict_proba(wanted))
+    assert {"header_missing", "by_position", "answers_left_out"} <= {*codes_of(fitted)}
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["label,b,a,c", "2,1,3", "1,2,3", "c,b,a"],
+    ids=["names", "numbers", "numbers in another order", "as many names as the model has"],
+)
+@pytest.mark.parametrize("named", [True, False])
+def test_columns_of_a_table_without_names_are_called_or_chosen(tmp_path, typed, named):
+    values = pd.DataFrame(RANDOM.normal(size=(N, 3)).round(3), columns=["a", "b", "c"])
+    model = LinearRegression().fit(values if named else values.to_numpy(), values @ [1, 2, 3])
+    table = values[["b", "a", "c"]]
+    table.insert(0, "label", RANDOM.choice(["x", "y"], N))
+    path, where = tmp_path / "d.csv", tmp_path / "m.pkl"
+    table.to_csv(path, index=False, header=False)
+    where.write_bytes(pickle.dumps(model))
+    loaded = ModelFile(str(where)).load()
+    schema = Schema(order=tuple(typed.split(",")))
+    given = TabularModality(str(path), schema=schema, dialect=Dialect(header=False))
+    by_name = typed.startswith("label")
+    if typed == "c,b,a":
+        with pytest.raises((ModelError, InputError, SettingsError)):
+            given.fitted(loaded.asked)
+        return
+    fitted = given.fitted(loaded.asked)
+    rows = [fitted.read(source) for source in fitted.sources()]
+    inputs = [one.model_inputs(np.zeros((1, len(one.components)), np.int32)) for one in rows]
+    places = [2, 1, 3] if named else [1, 2, 3]
+    places = places if by_name else [int(one) for one in typed.split(",")]
+    chosen = table.iloc[:, places].set_axis(["a", "b", "c"], axis=1)
+    wanted = model.predict(chosen if named else chosen.to_numpy())
+    assert loaded.predict(Table.joined(inputs))[:, 0] == pytest.approx(wanted)
 
 
 def test_of_a_table_by_position_no_column_is_left_out_that_the_model_does_not_predict(tmp_path):
@@ -367,12 +402,29 @@ def test_numbers_for_some_numbers_are_asked_for_all(tmp_path):
         answers(tmp_path, coded(FRAME, MAPS), model, schema=Schema(maps=maps))
 
 
-@pytest.mark.parametrize("mark", ["?", ""])
-def test_a_refused_cell_among_numbers_says_what_to_type(tmp_path, mark):
-    table, model, _ = among_numbers(mark, "linear")
-    maps = parse_maps(("month=January:1,March:3,July:7,December:12",))
-    with pytest.raises((InputError, ModelError), match=rf"--map '?age={re.escape(mark)}:N'?"):
-        answers(tmp_path, table, model, schema=Schema(maps=maps))
+@pytest.mark.parametrize("mark", ["?", "", "n.a."])
+@pytest.mark.parametrize("n", [N, N - 1])
+def test_a_refused_cell_among_numbers_is_filled_as_it_says(tmp_path, mark, n):
+    table = FRAME[["size", "age"]].head(n)
+    table = table.assign(age=table["age"].astype(float).mask(RANDOM.random(n) < 0.2))
+    sizes = table["size"].map(MAPS["size"])
+    filled = table.assign(size=sizes, age=table["age"].fillna(table["age"].median()))
+    model = LinearRegression().fit(filled, filled["size"] + filled["age"])
+    given = table.assign(age=[mark if one != one else f"{one:g}" for one in table["age"]])
+    schema = Schema(maps=parse_maps(("size=small:0,medium:1,large:2",)))
+    with pytest.raises((InputError, ModelError)) as caught:
+        answers(tmp_path, given, model, schema=schema)
+    words = shlex.split(str(caught.value))
+    typed = words[words.index("--map") + 1].rstrip(",")
+    schema = Schema(maps=(*schema.maps, *parse_maps((typed,))))
+    found, _ = answers(tmp_path, given, model, schema=schema)
+    assert found[:, 0] == pytest.approx(model.predict(filled))
+
+
+@pytest.mark.parametrize("typed", ["age=:N", "age=?:N", "sex=male:?,female:1"])
+def test_a_number_that_was_left_open_is_asked_for(typed):
+    with pytest.raises(SettingsError, match=r"has [?N] instead of a number"):
+        parse_maps((typed,))
 
 
 def test_a_column_that_the_model_is_not_given_is_told(tmp_path):

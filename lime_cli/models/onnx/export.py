@@ -136,6 +136,7 @@ class Export(NamedTuple):
             std = tuple(one * (std[0] if len(std) == 1 else one) for one in deviation)
         flipped = said.get("do_flip_channel_order", kind == "mobilevit")
         resample = said.get("resample", 3 if kind in BICUBIC else 2)
+        resample = FILTERS.get(str(resample).lower(), resample)
         return PixelsInput(
             shown or sides or ((shorter, shorter) if shorter else None),
             "crop" if shorter else "stretch",
@@ -185,8 +186,8 @@ def export_beside(model: Path, tokenizer: str | None = None) -> Export:
         found, slow = None, str(own)
     config = _first(folders, "config.json")
     processor = _first(folders, "preprocessor_config.json") or _of_timm(config)
-    if isinstance(config.get("label_names"), list) and "pretrained_cfg" in config:
-        config = {"id2label": {str(i): one for i, one in enumerate(config["label_names"])}}
+    if "pretrained_cfg" in config and "architecture" in config and config.get("num_classes") != 0:
+        config = _classes_of_timm(config)
     if not {"model_type", "architectures", "id2label"} & set(config):
         config = {}  # of another kind
     tokens = {
@@ -211,7 +212,18 @@ def _of_timm(config: dict[str, Any]) -> dict[str, Any]:
         "do_center_crop": True,
         "image_mean": said.get("mean"),
         "image_std": said.get("std"),
-        "resample": 2 if said.get("interpolation") == "bilinear" else 3,
+        "resample": said.get("interpolation") or "bicubic",
+    }
+
+
+def _classes_of_timm(config: dict[str, Any]) -> dict[str, Any]:
+    """Return what a configuration of timm says of classes, spelled as transformers spells it."""
+    names, n = config.get("label_names"), config.get("num_classes")
+    labels = names if isinstance(names, list) else []
+    return {
+        "model_type": "timm_wrapper",
+        "num_labels": n if isinstance(n, int) else len(labels),
+        "id2label": {str(i): one for i, one in enumerate(labels)},
     }
 
 
@@ -261,6 +273,9 @@ BICUBIC = ("clip", "chineseclip", "deit", "beit", "siglip", "poolformer", "levit
 
 WHOLE, SHARE = 384, 224 / 256
 """Of ConvNext: from which size on images are stretched, not cropped; what is kept of others."""
+
+FILTERS = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4, "hamming": 5}
+"""Pillow's numbers of the filters that some files name."""
 
 SQUARE = ("deit", "beit", "efficientformer", "owlvit")
 """Kinds to which one number means both sides, though they crop."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from math import isqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,7 +147,9 @@ def _of_images(
     height, width = shape[2:] if layout == "NCHW" else shape[1:3]
     channels = shape[1] if layout == "NCHW" else shape[3]
     known = isinstance(height, int) and isinstance(width, int)
-    raw = "raw" if one.type in WHOLE else None
+    told = pixels or _told(graph.metadata)
+    scaled = told is None and graph.scales_bytes(one.name)
+    raw = "raw" if one.type in WHOLE or scaled else None
     return ModelInput(
         name,
         "image",
@@ -155,8 +158,30 @@ def _of_images(
         layout=layout,
         precision="float16" if one.type == "tensor(float16)" else None,
         preprocess=graph.metadata.get("limex.preprocess", raw),
-        pixels=pixels if raw is None and "limex.preprocess" not in graph.metadata else None,
+        pixels=told if raw is None and "limex.preprocess" not in graph.metadata else None,
     )
+
+
+RANGES = {
+    "NominalRange_0_255": (1.0, 0.0, 1.0),
+    "Normalized_0_1": (1 / 255, 0.0, 1.0),
+    "Normalized_1_1": (1 / 255, 0.5, 0.5),
+    "NominalRange_16_235": (219 / 255, -16.0, 1.0),
+}
+"""What ONNX calls how pixels become numbers: their scale, mean and deviation."""
+
+
+def _told(metadata: Mapping[str, str]) -> PixelsInput | None:
+    """Return what a graph's own metadata say of pixels, as ONNX or Ultralytics spell it."""
+    form = metadata.get("Image.BitmapPixelFormat", "")
+    flipped = "BGR" if form.startswith("Bgr") else None
+    known = RANGES.get(metadata.get("Image.NominalPixelRange", "NominalRange_0_255" * bool(form)))
+    if known is not None:
+        scale, mean, std = known
+        return PixelsInput(scale=scale, mean=(mean,), std=(std,), channels=flipped)
+    if metadata.get("author") == "Ultralytics" and metadata.get("task") == "classify":
+        return PixelsInput(resize="crop")
+    return None
 
 
 def _is_grey(shape: list[Any]) -> bool:
@@ -164,16 +189,33 @@ def _is_grey(shape: list[Any]) -> bool:
     return len(shape) == 3 and shape[1] == shape[2] and isinstance(shape[1], int) and shape[1] > 4
 
 
+MANY_PIXELS = 14 * 14
+"""Of the smallest image that is more likely than as many columns of a table."""
+
+
+def _are_pixels(n: int) -> bool:
+    """Tell how many numbers a square image has, grey or in colour."""
+    return n >= MANY_PIXELS and any(isqrt(m) ** 2 == m for m in (n, n // 3 if n % 3 == 0 else n))
+
+
 def _is_one_image(shape: list[Any]) -> bool:
     """Tell (height, width, channels) or (channels, height, width)."""
-    if len(shape) != 3 or not all(isinstance(n, int) for n in shape):
+    if len(shape) != 3:
         return False
     first, middle, last = shape
+    if not isinstance(middle, int):
+        named = isinstance(first, str) and re.search(SIDE, first) is not None
+        return (first == 3 and not isinstance(last, int)) or (named and last == 3)
+    if not isinstance(first, int) or not isinstance(last, int):
+        return False
     few = (1, 3, 4)
     return middle > max(few) and (
         (last in few and first > max(few)) or (first in few[1:] and last > max(few))
     )
 
+
+SIDE = re.compile(r"^h$|height|rows", re.IGNORECASE)
+"""How a free axis is called that is an image's height."""
 
 CHANNEL_AXIS = re.compile(r"chan|^c$|^c_?in$|colou?r|band", re.IGNORECASE)
 """How a free axis is called that is an image's channels."""
@@ -388,7 +430,9 @@ class Session:
             labels=labels,
             output=self._output.name,
             others=tuple(one.name for one in others),
-            table=self.input.kind == "table" and not OF_CLASSES.search(self._output.name.lower()),
+            table=self.input.kind == "table"
+            and not OF_CLASSES.search(self._output.name.lower())
+            and not _are_pixels(self.input.n_columns or 0),
             logit="logit" in self._output.name.lower() or self.input.kind in ("image", "text"),
             label=self._export.label,
             embedding=self._is_embedding,

@@ -43,8 +43,11 @@ PARTS = {
     "mask": ("attention_mask", "mask", "input_mask", "attn_mask", "masks"),
     "types": ("token_type_ids", "segment_ids", "type_ids", "input_type_ids", "segments"),
     "places": ("position_ids", "positions", "pos_ids"),
-    "lengths": ("lengths", "length", "input_lengths", "seq_lengths", "seq_len"),
-}
+    "lengths": (
+        "lengths", "length", "input_lengths", "seq_lengths", "seq_len", "text_lengths",
+        "text_length", "x_lengths", "src_lengths", "seq_lens", "lens",
+    ),
+}  # fmt: skip
 """What of an encoding goes to inputs of which names."""
 
 AT_ONCE = 1_024
@@ -77,7 +80,9 @@ def takes_tokens(inputs: Sequence[Any], found: bool) -> bool:
     ids = [one for one in inputs if one.type in ("tensor(int64)", "tensor(int32)")]
     if any(part_of(one.name) == "ids" for one in ids):
         return True
-    return len(inputs) == 1 and bool(ids) and found and len(inputs[0].shape) == 2
+    strange = [one for one in inputs if part_of(one.name) is None]
+    own = inputs if len(inputs) == 1 else strange
+    return found and len(own) == 1 and own[0] in ids and len(own[0].shape) == 2
 
 
 def each_token(name: str) -> tuple[str, str]:
@@ -125,7 +130,9 @@ class Tokens:
             return {wanted[0].name: "ids"}
         found = {one.name: part_of(one.name) for one in wanted}
         strange = [name for name, part in found.items() if part is None]
-        if strange:
+        if len(strange) == 1 and "ids" not in found.values():
+            found[strange[0]] = "ids"
+        elif strange:
             listed = ", ".join(names[0] for names in PARTS.values())
             raise ModelError(
                 f"{self._model}: a tokenizer does not fill its input {strange[0]!r}",
@@ -307,7 +314,7 @@ def _readable() -> Iterator[None]:
         yield
     except ImportError:
         raise MissingDependency(
-            "--tokenizer: tokenizers is not installed", "pip install 'limex[tokenizers]'"
+            "reading a tokenizer requires the package tokenizers", "pip install 'limex[tokenizers]'"
         ) from None
 
 

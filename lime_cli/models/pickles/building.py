@@ -33,6 +33,7 @@ from lime_cli.models.pickles.frames import (
     stand_in,
     stands_in,
 )
+from lime_cli.models.pickles.older import brought_up, gone
 from lime_cli.models.pickles.policy import (
     CALL,
     GETATTR,
@@ -96,6 +97,7 @@ class Builder(Machine):
         listed()  # is read from a file the first time
         self.made: list[object] = []
         self.has_frames = False
+        self.sklearn_version = ""  # of the first object, which is never repeated
         self._policy = policy
         self._known: dict[Global, Named] = {}
         self._roles: dict[Global, frozenset[str]] = {}
@@ -200,6 +202,11 @@ class Builder(Machine):
             return
         if isinstance(instance, np.ndarray) and type(state) is tuple and state:
             state = (*state[:-1], self._alone(state[-1]))
+        if not self.sklearn_version and type(state) is dict and "_sklearn_version" in state:
+            self.sklearn_version = str(state["_sklearn_version"])
+        as_written, state = state, brought_up(instance, state)
+        if state is not as_written and self.repeats is not None:
+            self.repeats.is_older = True
         check_partial(instance, state)
         _check_form(instance, state)
         check_state(instance, state)
@@ -278,6 +285,9 @@ def _thing(key: Global, policy: AllowList) -> object:
     try:
         thing = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
+        replacement = gone(key)
+        if replacement is not None:
+            return replacement
         raise Missing(key, str(error)) from error
     if module in policy.modules and getattr(thing, "__module__", module) != module:
         raise Refused(f"takes {name} from {module}, which only imported it")

@@ -8,7 +8,7 @@ import re
 import sys
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +22,7 @@ from lime_cli.models.boosters import as_estimator, read_no_files
 from lime_cli.models.chains import classes_in
 from lime_cli.models.containers import opened
 from lime_cli.models.content import Content
-from lime_cli.models.model_file import (
-    APPLIED_FIRST,
-    NAMES_CLASSES,
-    ModelFile,
-    columns_beside,
-    pickles_beside,
-)
+from lime_cli.models.model_file import ModelFile, columns_beside
 from lime_cli.models.parts import check_fitted
 from lime_cli.models.pickles import refusals, tripwire
 from lime_cli.models.pickles.archive import (
@@ -40,13 +34,22 @@ from lime_cli.models.pickles.archive import (
     looks_like,
     looks_pickled,
 )
+from lime_cli.models.pickles.beside import (
+    behind_vectorizer,
+    belonging,
+    opened_beside,
+    own_columns,
+    takes_an_array,
+    with_names,
+)
 from lime_cli.models.pickles.building import Builder, Missing
 from lime_cli.models.pickles.dry_run import Survey, Surveyor
 from lime_cli.models.pickles.frames import check_gone
+from lime_cli.models.pickles.older import NeedsVersion, bring_up
 from lime_cli.models.pickles.policy import AllowList, Global, Refused
 from lime_cli.models.pickles.sizes import Damaged
 from lime_cli.models.pickles.states import check_model
-from lime_cli.models.predictor import Origin, Predictor, Way, guarded, looked_at, quiet
+from lime_cli.models.predictor import Origin, Predictor, guarded, looked_at, quiet
 from lime_cli.models.sklearn import way_of
 
 _LOST_CLASS = re.compile(
@@ -211,6 +214,8 @@ def _refusal(inspected: _Inspected, policy: AllowList, error: Exception) -> Exce
             return refusals.damaged(path, str(error))
         case EOFError():
             return refusals.cut_short(path)
+        case NeedsVersion():
+            return refusals.other_version(path, str(error), version)
     # Whatever the classes of the file raise on a state that is not theirs.
     return refusals.unbuildable(path, error, version)
 
@@ -221,6 +226,7 @@ def _build(packed: Archive, policy: AllowList) -> object:
             builder = Builder(stream, packed.size(), policy)
             with tripwire.armed():
                 loaded = builder.load()
+        bring_up(builder.made, builder.sklearn_version)
         if builder.has_frames:
             check_gone(loaded, builder.made)
         check_model(loaded, *builder.made, trusted=policy.modules)
@@ -300,8 +306,7 @@ def predictor_of(
     digest = content.digest_in_thread()
     _count_processors()
     read_no_files()
-    beside, first = columns_beside(file.path), pickles_beside(file.path, APPLIED_FIRST)
-    naming = pickles_beside(file.path, NAMES_CLASSES)
+    columns_said = columns_beside(file.path)
     with looked_at(name), guarded(file, kind):  # what a model has and can is asked of the model
         model, said, columns = opened(held, file.key, name)
         naming_it = None if file.classes else classes_in(held, model)
@@ -311,41 +316,22 @@ def predictor_of(
             words = f"classes are called as {key!r} of the file has them; --classes changes this"
             said = (*said, CodedWarning("classes_assumed", words))
         check_fitted(model, name)
-        before = _applied_first(file.path, first, model)
+        alone, own = takes_an_array(model), own_columns(model)
+    beside = opened_beside(file, _strictly) if alone else []
+    others = belonging(file, own, _strictly) if alone or own else ()
+    with looked_at(name), guarded(file, kind):
+        model, file, before = behind_vectorizer(model, file, beside, others)
         origin = Origin(kind, digest, name, (*_version_gap(name, heard), *said, *before))
-        way = way_of(as_estimator(model), file, origin, columns or beside)
-        named = _names_beside(file, naming, way)
-        return Predictor(file, way._replace(warnings=(*way.warnings, *named)))
+        way = way_of(as_estimator(model), file, origin, columns or columns_said)
+    file, named = with_names(way, file, _strictly)
+    return Predictor(file, way._replace(warnings=(*way.warnings, *named)))
 
 
-def _names_beside(file: ModelFile, found: Sequence[str], way: Way) -> Iterator[CodedWarning]:
-    """Say what lies beside a model of texts, whose classes are numbers, and may name them."""
-    classes = way.stated.classes or ()
-    numbers = tuple(map(str, range(len(classes))))
-    if not found or file.classes or way.input.kind != "text" or classes != numbers or not classes:
-        return
-    place = str(Path(file.path).with_name(found[0]))
-    code = f"import joblib; print(*joblib.load({place!r}).classes_, sep=',')"
-    yield CodedWarning(
-        "classes_assumed",
-        f"classes are called {classes[0]} to {classes[-1]}; if {found[0]!r} beside the model holds "
-        f'their names, python -c "{code}" prints them for --classes',
-    )
-
-
-def _applied_first(path: str, found: Sequence[str], model: Any) -> Iterator[CodedWarning]:
-    """Say what lies beside a model of an array's columns that may belong before it."""
-    alone = getattr(model, "n_features_in_", None) and not hasattr(model, "steps")
-    named = getattr(model, "feature_names_in_", None) is not None
-    if not found or not alone or named:
-        return
-    places = (str(Path(path).with_name(found[0])), path)
-    held = ", ".join(f"joblib.load({place!r})" for place in places)
-    code = f"joblib.dump(make_pipeline({held}), 'both.joblib')"
-    made = f'python -c "import joblib; from sklearn.pipeline import make_pipeline; {code}"'
-    listed = " and ".join(map(repr, found[:2]))
-    words = f"nothing of {listed} beside the model is applied; if it was fitted behind it, {made}"
-    yield CodedWarning("not_applied", f"{words} makes both.joblib, which you can explain instead")
+def _strictly(path: Path) -> object:
+    """Load a file that nobody named: only what is on the list, whatever is trusted."""
+    with warnings.catch_warnings(), quiet():
+        warnings.simplefilter("ignore")
+        return unpickle_any(path)
 
 
 def _count_processors() -> None:

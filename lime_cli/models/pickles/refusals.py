@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -10,6 +12,7 @@ import numpy as np
 
 from lime_cli.errors import ModelError, UntrustedModel, and_more
 from lime_cli.models.containers import EXPORTS, export_of
+from lime_cli.models.failures import with_version
 from lime_cli.models.parts import what
 from lime_cli.models.pickles.archive import MAX_BYTES, looks_like, most_bytes
 from lime_cli.models.pickles.building import Inert, Missing
@@ -141,16 +144,26 @@ def other_version(path: Path, what: str, sklearn_version: str) -> ModelError:
         text = (
             f"{path.name}: was written by scikit-learn {sklearn_version} and {what} (here: {here})"
         )
-        hint = f"pip install scikit-learn=={sklearn_version}, or save the model again with {here}"
-        return ModelError(text, hint)
+        return ModelError(text, f"{with_version(sklearn_version)}, or save it again with {here}")
     text = f"{path.name}: {what}, which scikit-learn {here} does not have"
     return ModelError(text, "save the model again with the installed version of scikit-learn")
+
+
+OLD_BOOSTER = r"header\[0\] == '\{'|serialisation_header_|Invalid serialization file"
+"""What XGBoost says of pickles of older releases."""
 
 
 def unbuildable(path: Path, error: Exception, sklearn_version: str) -> ModelError:
     """Word that building the objects of a file failed in foreign code."""
     if isinstance(error, MemoryError):
         return ModelError(f"{path.name}: needs more memory than is available")
+    if re.search(OLD_BOOSTER, str(error)):
+        return ModelError(
+            f"{path.name}: was pickled by an older XGBoost, and XGBoost "
+            f"{sys.modules['xgboost'].__version__} does not read its pickles",
+            "save it as JSON where it was fitted, and explain that: "
+            "model.get_booster().save_model('model.json')",
+        )
     reason = f"{type(error).__name__}: {first_line(str(error))}"
     if sklearn_version and sklearn_version != metadata.version("scikit-learn"):
         return other_version(path, f"cannot be rebuilt ({reason})", sklearn_version)

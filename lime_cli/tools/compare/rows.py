@@ -14,9 +14,10 @@ from typing import IO, Any, NamedTuple
 
 from lime_cli.engine.explanation import Interval
 from lime_cli.errors import InputError
-from lime_cli.formats.canvas import BODY, MARGIN, SMALL, Canvas
-from lime_cli.formats.chart import axis
+from lime_cli.formats.canvas import BODY, SMALL, Canvas
+from lime_cli.formats.chart import WIDTH, draw_waterfall
 from lime_cli.formats.sheets import Grid, Sheet, SheetColumn
+from lime_cli.formats.story import WaterfallStep, bounds
 from lime_cli.formats.wording import literal, numbers_for
 from lime_cli.records.reading import (
     FAILURE,
@@ -276,9 +277,6 @@ def _value(name: str | None, column: str) -> str:
 
 # -- drawn ----------------------------------------------------------------------------------------
 
-WIDTH, ROW, BAR = 8.0, 0.31, 0.19
-"""Inches: of the picture, of a line, of its bar."""
-
 
 def save(found: list[TwoRows], out: IO[bytes], kind: str) -> None:
     """Draw how the differences lead from one prediction to the other, as ``png`` or ``svg``."""
@@ -293,70 +291,31 @@ def draw(found: list[TwoRows], canvas: Canvas) -> None:
     for one in found:
         canvas.paragraph(f"{said(one)}.", BODY)
         canvas.top += 0.15
-        _way(one, canvas)
-
-
-def _way(one: TwoRows, canvas: Canvas) -> None:
-    form = numbers_for([*one.predictions, *(term.difference for term in one.terms)])
-    steps: list[tuple[str, float, Interval | None, bool]] = [
-        (
-            f"{term.feature}: {_value(term.names[0], term.feature)} against "
-            f"{_value(term.names[1], term.feature)}",
-            term.difference,
-            term.interval,
-            term.certain,
+        steps = tuple(_steps(one))
+        draw_waterfall(steps, canvas, bounds(steps))
+        canvas.paragraph(
+            "From the second row's prediction to the first's: how much more each column adds in "
+            "the first row. Whiskers are 95% intervals of the difference; hatched bars have no "
+            "certain sign or are not explained.",
+            SMALL,
+            "faint",
         )
-        for term in one.terms
-    ]
-    steps += [(REST, one.rest, None, True), ("gaps", one.gap, None, False)]
-    level, ends = one.predictions[1], [*one.predictions]
-    for _, change, interval, _ in steps:
-        ends += [level + end for end in (interval or (change,))]
-        level += change
-        ends.append(level)
-    limits = (min(ends), max(ends)) if min(ends) < max(ends) else (min(ends) - 1, max(ends) + 1)
-    names = [f"row {one.ids[1]}", *(step[0] for step in steps), f"row {one.ids[0]}"]
-    names = list(map(literal, names))
-    cut = canvas.cut_names(names, BODY, [0.48 * canvas.width] * len(names))
-    left = max(canvas.measure(name, BODY) for name in cut) + 0.15
-    start, room = MARGIN + left, canvas.room - left - 1.3
 
-    def x(value: float) -> float:
-        return start + room * (value - limits[0]) / (limits[1] - limits[0])
 
-    top, bottom = canvas.top, canvas.top + ROW * len(names)
-    axis(canvas, x, limits, (top, bottom))
-    level = one.predictions[1]
-    for number, name in enumerate(cut):
-        y = top + ROW * (number + 0.5)
-        strong = number in (0, len(cut) - 1)
-        canvas.text(start - 0.15, y, name, BODY, bold=strong, anchor="end", whole=names[number])
-        if strong:
-            shown = form.plain(one.predictions[0 if number else 1])
-            canvas.line((x(level), y - 0.6 * BAR), (x(level), y + 0.6 * BAR), "ink", 2.6)
-        else:
-            _, change, interval, certain = steps[number - 1]
-            colour = "for" if change >= 0 else "against"
-            ends_at = sorted((x(level), x(level + change)))
-            size = (ends_at[1] - ends_at[0], BAR)
-            colour = "faint" if number == len(cut) - 2 else colour
-            canvas.box((ends_at[0], y), size, colour, hatched=not certain)
-            shown = form.signed(change)
-            if interval is not None:
-                canvas.line((x(level + interval[0]), y), (x(level + interval[1]), y), "ink", 1.2)
-                shown += f" ±{form.plain(interval.half_width)}"
-            level += change
-        canvas.text(canvas.width - MARGIN, y, shown, BODY, bold=strong, anchor="end")
-        if number + 1 < len(cut):
-            canvas.line((x(level), y), (x(level), y + ROW), "faint", 0.8)
-    canvas.top = bottom + 2 * SMALL / 72
-    canvas.paragraph(
-        "From the second row's prediction to the first's: how much more each column adds in the "
-        "first row. Whiskers are 95% intervals of the difference; hatched bars have no certain "
-        "sign or are not explained.",
-        SMALL,
-        "faint",
-    )
+def _steps(one: TwoRows) -> Iterator[WaterfallStep]:
+    """Lead from the second row's prediction over every difference to the first's."""
+    first, second = one.predictions
+    yield WaterfallStep("model", literal(f"row {one.ids[1]}"), "", second, second)
+    level = second
+    for term in one.terms:
+        values = " against ".join(_value(name, term.feature) for name in term.names)
+        kind = "weight" if term.interval is not None else "gap"  # whose error is not known
+        name, end = literal(f"{term.feature}: {values}"), level + term.difference
+        yield WaterfallStep(kind, name, "", level, end, term.interval)
+        level = end
+    yield WaterfallStep("others", REST, "", level, level + one.rest)
+    yield WaterfallStep("gap", "gaps", "", level + one.rest, first)
+    yield WaterfallStep("model", literal(f"row {one.ids[0]}"), "", first, first)
 
 
 def _pictures(found: list[TwoRows]) -> Iterator[str]:

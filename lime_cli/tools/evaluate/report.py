@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
@@ -233,7 +234,8 @@ def _lines(judged: Judged, page: Page) -> Iterator[Text]:
         yield Text()
         yield from _components(verdict, first.components, page)
         yield Text()
-        yield from _sums(verdict, page)
+        radii = Counter(one.surrogates[number].radius for one in judged.explanations)
+        yield from _sums(verdict, radii, page)
         if judged.curves:
             yield from curve_lines(judged.curves[number], page)
             yield from radius_lines(first.surrogates[number], page)
@@ -288,8 +290,11 @@ def _cells(one: Stability, component: Component, form: Numbers) -> tuple[str, ..
     )
 
 
-def _sums(verdict: Verdict, page: Page) -> Iterator[Text]:
-    """Say how far the surrogates hold elsewhere, how alike they are, and what errors are worth."""
+def _sums(verdict: Verdict, radii: Counter[float | None], page: Page) -> Iterator[Text]:
+    """Say how far the surrogates hold elsewhere, how alike they are, and what errors are worth.
+
+    ``radii`` counts the seeds that chose each radius.
+    """
     held_out = verdict.held_out.mean
     words = fidelity_in_words(held_out)
     if held_out is not None:
@@ -302,9 +307,11 @@ def _sums(verdict: Verdict, page: Page) -> Iterator[Text]:
     if tops:
         yield from page.row("overlap", f"{tops} (Jaccard)")
     if verdict.error_ratio is not None:
-        yield from page.row(
-            "errors", f"sd over seeds is {verdict.error_ratio:.2f} times the error reported"
-        )
+        said = f"sd over seeds is {verdict.error_ratio:.2f} times the error reported"
+        if len(radii) > 1:
+            chosen = ", ".join(f"{radius:g} ({n})" for radius, n in radii.most_common() if radius)
+            said += f"; the seeds chose different radii, {chosen}; --radius fixes one"
+        yield from page.row("errors", said)
 
 
 def _spread(spread: Spread, page: Page) -> str:

@@ -1,6 +1,7 @@
 """``limex evaluate`` from the shell: what it reports, what it asks the model, what it refuses."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -34,6 +35,17 @@ def test_a_row_is_judged_in_a_table_that_fits_the_page(limex):
     assert "for each of seeds 0-9" in result.out
     assert max(map(len, result.out.splitlines())) <= 80
     assert "\x1b" not in result.out
+
+
+@pytest.mark.parametrize("fixed", [(), ("--radius", "0.1")])
+def test_radii_that_seeds_choose_are_counted_where_they_differ(limex, fixed):
+    words = (*ZOO[1:], "--row", "84", "--samples", "512", *fixed)
+    alone = [record(limex("explain", *words, "--seed", n, "-f", "json")) for n in range(6)]
+    radii = Counter(one["targets"][0]["kernel"]["radius"] for one in alone)
+    page = " ".join(limex("evaluate", *words, "--seeds", 6).out.split())
+    listed = ", ".join(f"{radius:g} ({n})" for radius, n in radii.most_common())
+    assert (len(radii) == 1) == bool(fixed)
+    assert (f"the seeds chose different radii, {listed};" in page) == (len(radii) > 1)
 
 
 @pytest.mark.parametrize("case", [(*ZOO, "--row", "84"), REVIEW, SCENE])

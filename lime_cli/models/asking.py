@@ -1,0 +1,151 @@
+"""Functions of texts and images: how they are called, as their failures tell."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from lime_cli.engine.model import CodedWarning
+from lime_cli.errors import PredictionError, last_line, said_by
+from lime_cli.models.failures import OF_CHANNELS, OF_FLOATS, is_shortage
+from lime_cli.models.outputs import written_out
+
+ONE_BY_ONE = CodedWarning(
+    "one_by_one", "the function fails on a batch, so it is called with one input at a time"
+)
+
+AS_BYTES = CodedWarning(
+    "as_bytes", "the function takes whole numbers, so it gets pixels of 0 to 255 as uint8"
+)
+
+
+Wrap = Callable[[Any, Any], Callable[[Any], Any]]
+"""Takes a function and the first inputs, and returns what is called in its place."""
+
+Said = tuple[CodedWarning, ...]
+
+
+class Asking:
+    """Calls a function on texts or images in the way that it takes them, as its failures tell."""
+
+    def __init__(self, function: Any, name: str) -> None:
+        self._function, self._name = function, name
+        self._call: Callable[[Any], Any] = function
+        self._works = False
+        self.warnings: Said = ()
+        """How it is called, where that is another way than the usual one."""
+
+    def predict(self, inputs: Any) -> Any:
+        """Return what the function answers to a batch; raise PredictionError for one that answers
+        to smaller batches alone.
+        """
+        try:
+            found = self._call(_own(inputs))
+        except Exception as error:  # a stranger's function may raise anything
+            words = said_by(error)
+            if self.warnings or is_shortage(error) or re.search(OF_CHANNELS, words):
+                raise
+            ways = [] if self._works else self._other_ways(inputs, words)
+            for way, said in ways:
+                with contextlib.suppress(Exception):  # it fails in this way too
+                    call = way(self._function, inputs)
+                    found = call(_own(inputs))
+                    self._call, self.warnings = call, said
+                    return found
+            most = 0 if ways else _most_at_once(self._function, inputs)
+            if not most:
+                raise
+            raise PredictionError(
+                f"{self._name}: fails on a batch ({last_line(error)}), but works on {most} at a "
+                "time",
+                f"--batch-size {most} gives it no more",
+            ) from error
+        self._works = True
+        return found
+
+    def _other_ways(self, inputs: Any, words: str) -> list[tuple[Wrap, Said]]:
+        """Return how else a function may be called that failed on its first inputs so."""
+        images = isinstance(inputs, np.ndarray)
+        if images and re.search(OF_FLOATS, words):
+            return [(_as_bytes, (AS_BYTES,))]
+        if _answers(self._function, inputs[:1]):
+            return []
+        both: list[tuple[Wrap, Said]] = [(_each_as_bytes, (ONE_BY_ONE, AS_BYTES))]
+        return [(_each, (ONE_BY_ONE,)), *(both if images else [])]
+
+
+def _own(inputs: Any) -> Any:
+    """Return a copy of a batch, which a function may empty or write into."""
+    return inputs.copy() if isinstance(inputs, np.ndarray) else list(inputs)
+
+
+def _as_bytes(function: Any, first: Any) -> Callable[[Any], Any]:
+    """Return what hands a function pixels as bytes, those of 0 to 1 times 255.
+
+    Raises ValueError where the ``first`` batch holds other numbers.
+    """
+    if first.min(initial=0) < 0 or first.max(initial=0) > 255:
+        raise ValueError("no pixels")
+    scale = 255
+
+    def call(images: Any) -> Any:
+        nonlocal scale
+        if images.max(initial=0) > 1:
+            scale = 1
+        elif (images % 1).any():  # black and white alone say nothing: as with those before
+            scale = 255
+        return function(np.clip(np.rint(images * scale), 0, 255).astype(np.uint8))
+
+    return call
+
+
+def _each(function: Any, _first: Any) -> Callable[[Any], Any]:
+    """Return what calls a function with one input after the other, a row for each; it raises
+    ValueError for answers that are no single rows, or rows of different lengths.
+    """
+
+    def call(inputs: Any) -> Any:
+        found = [written_out(function(one)) for one in inputs]
+        if all(isinstance(one, tuple) and len(one) == 2 for one in found):
+            return [one[0] for one in found], [one[1] for one in found]
+        if all(isinstance(one, (dict, list)) and not _numeric(one) for one in found):
+            return found
+        rows = [np.asarray(one, np.float64) for one in found]
+        rows = [one[0] if one.ndim == 2 and len(one) == 1 else np.atleast_1d(one) for one in rows]
+        if len({one.shape for one in rows}) != 1 or rows[0].ndim != 1:
+            raise ValueError("no single rows")
+        return np.stack(rows)
+
+    return call
+
+
+def _each_as_bytes(function: Any, first: Any) -> Callable[[Any], Any]:
+    return _each(_as_bytes(function, first), first)
+
+
+def _numeric(one: Any) -> bool:
+    try:
+        return bool(np.asarray(one, np.float64).size)
+    except (TypeError, ValueError):
+        return False
+
+
+def _most_at_once(function: Any, inputs: Any) -> int:
+    """Return the power of two in whose batches a function answers to all inputs, else 0."""
+    n = len(inputs)
+    sizes = (1 << power for power in reversed(range((n - 1).bit_length())))
+    most = next((size for size in sizes if _answers(function, inputs[:size])), n)
+    rest = range(most, n, most)
+    return most if rest and all(_answers(function, inputs[i : i + most]) for i in rest) else 0
+
+
+def _answers(function: Any, inputs: Any) -> bool:
+    try:
+        function(inputs)
+    except Exception:  # a stranger's function may raise anything
+        return False
+    return True

@@ -1,0 +1,433 @@
+"""What older versions of scikit-learn wrote, brought to the form of the installed version.
+
+Names that moved are found where they are now, parts that were not written yet are added, and what
+is computed otherwise today is computed as it was when the model was fitted. So an old file answers
+as it answered its owner, or says which version it needs.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from functools import cache, partial
+from importlib import import_module
+from typing import Any, cast
+
+import numpy as np
+
+from lime_cli.models.pickles.constructors import check_plain
+from lime_cli.models.pickles.policy import Global, Refused
+from lime_cli.models.pickles.sizes import TREE
+
+_LOSS = "sklearn._loss._loss"
+
+_MADE_BY = re.compile(r"__pyx_unpickle_(Cy\w+)")
+
+_REMAINDER: Global = ("sklearn.compose._column_transformer", "_RemainderColsList")
+
+_BOOSTING_LOSSES = "sklearn.ensemble._gb_losses"
+
+_DESCENT_LOSSES = "sklearn.linear_model._sgd_fast"
+
+_LABELS: Global = ("xgboost.compat", "XGBoostLabelEncoder")
+"""What XGBoost before 1.6 numbered classes with."""
+
+_SCORER: Global = ("sklearn.metrics._scorer", "_passthrough_scorer")
+"""How a search compares models when nothing else is said."""
+
+
+class NeedsVersion(Exception):
+    """A model that the installed scikit-learn would ask otherwise; the text completes `it ...`."""
+
+
+class Remainder(list[object]):
+    """The columns that no transformer of a ColumnTransformer takes."""
+
+    def __setstate__(self, state: object) -> None:
+        columns = state.get("data") if type(state) is dict else None
+        if type(columns) is not list:
+            raise Refused("holds damaged columns of a ColumnTransformer")
+        check_plain(columns)
+        self.extend(columns)
+
+
+class Unneeded:
+    """A part that is not needed to predict, or that is made anew from the rest."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+
+def gone(key: Global) -> object:
+    """Return what stands for a name that scikit-learn no longer has; None where nothing does."""
+    module, name = key
+    made = _MADE_BY.fullmatch(name)
+    if module == _LOSS and made:
+        kind = getattr(import_module(_LOSS), made[1], None)
+        return None if kind is None else partial(_loss, kind)
+    if key == _REMAINDER:
+        return Remainder
+    if key == _SCORER:
+        return Unneeded()
+    if key == _LABELS:
+        from sklearn.preprocessing import LabelEncoder
+
+        return type(name, (LabelEncoder,), {"__module__": module})
+    return Unneeded if module in (_BOOSTING_LOSSES, _DESCENT_LOSSES) else None
+
+
+def _loss(kind: Callable[..., object], _type: object, _checksum: object, state: object) -> object:
+    """Make a loss as older versions wrote it: by its class, a check sum and its numbers."""
+    numbers = state if type(state) is tuple else ()
+    return kind(*(one for one in numbers if type(one) is float))
+
+
+def brought_up(instance: object, state: object) -> object:
+    """Return the state of a decision tree with the field that says where gaps go.
+
+    Before 1.3 it was not there, as trees took none.
+    """
+    if (type(instance).__module__, type(instance).__name__) != TREE or type(state) is not dict:
+        return state
+    nodes = state.get("nodes")
+    if not isinstance(nodes, np.ndarray) or nodes.dtype.names is None:
+        return state
+    expected: np.dtype = import_module(TREE[0]).NODE_DTYPE
+    names = expected.names or ()
+    if set(names) - set(nodes.dtype.names) != {"missing_go_to_left"}:
+        return state
+    complete = np.zeros(nodes.shape, expected)
+    for name in set(names) & set(nodes.dtype.names):
+        complete[name] = nodes[name]
+    return {**state, "nodes": complete}
+
+
+def bring_up(made: Iterable[object], version: str) -> None:
+    """Complete the models of a file, in place, that a version of scikit-learn wrote.
+
+    Raises NeedsVersion for what only that version answers as it did.
+    """
+    import sklearn
+    from sklearn.base import BaseEstimator
+
+    if version in ("", sklearn.__version__):
+        return
+    for one in made:
+        if not type(one).__module__.startswith("sklearn.") or not hasattr(one, "__dict__"):
+            continue
+        name, held = type(one).__name__, vars(one)
+        if name in _PROJECTIONS and is_older(version, "1.5"):
+            raise NeedsVersion(f"holds a {name}, which predicts otherwise since 1.5")
+        for old, new in _RENAMED.items():
+            if old in held and new not in held:
+                held[new] = held[old]
+        width = None if hasattr(one, "n_features_in_") else _width(held)
+        if width is not None:
+            held["n_features_in_"] = width
+        if type(held.get("loss")) is str:
+            held["loss"] = _LOSS_NAMES.get(held["loss"], held["loss"])
+        if isinstance(one, BaseEstimator):
+            for parameter, default in _defaults(cast("Hashable", type(one))).items():
+                held.setdefault(parameter, default)
+        if name in _CHANGES:
+            _CHANGES[name](one, held)
+        if "tree_" in held and is_older(version, "1.5") and np.max(held["tree_"].n_classes) > 1:
+            _share(held["tree_"])
+
+
+def _share(tree: Any) -> None:
+    """Divide the weights of classes in each node by their sum, as trees keep them since 1.3.3."""
+    values = tree.value
+    sums = values.sum(axis=2, keepdims=True)
+    if np.all(np.isfinite(sums)) and not np.allclose(sums, 1):
+        values /= np.where(sums == 0, 1, sums)
+
+
+def _width(held: Mapping[str, Any]) -> int | None:
+    """Return for how many columns an estimator was fitted, by its parts; None for unknown."""
+    for name in ("coef_", "_fit_X", "mean_", "scale_", "statistics_", "var_", "scores_"):
+        shape = getattr(held.get(name), "shape", ())
+        if shape:
+            return int(shape[-1])
+    rows = held.get("shape_fit_")
+    if isinstance(rows, tuple) and len(rows) == 2:
+        return int(rows[1])
+    categories = held.get("categories_")
+    return len(categories) if isinstance(categories, list) else None
+
+
+@cache
+def _defaults(kind: Any) -> Mapping[str, object]:
+    """Return the parameters of a class with the values that they have where nothing is said."""
+    parameters = inspect.signature(kind.__init__).parameters.values()
+    return {one.name: one.default for one in parameters if one.default is not one.empty}
+
+
+_RENAMED = {
+    "base_estimator": "estimator",
+    "base_estimator_": "estimator_",
+    "calibrators_": "calibrators",
+    "n_features_": "n_features_in_",
+    "n_input_features_": "n_features_in_",
+    "n_support_": "_n_support",
+    "probA_": "_probA",
+    "probB_": "_probB",
+    "sigma_": "var_",
+    "sparse": "sparse_output",
+}
+"""Attributes, by the names that older versions gave them."""
+
+_LOSS_NAMES: Mapping[str, str] = {
+    "auto": "log_loss",
+    "binary_crossentropy": "log_loss",
+    "categorical_crossentropy": "log_loss",
+    "deviance": "log_loss",
+    "lad": "absolute_error",
+    "least_absolute_deviation": "absolute_error",
+    "least_squares": "squared_error",
+    "log": "log_loss",
+    "ls": "squared_error",
+    "squared_loss": "squared_error",
+}
+"""Losses, likewise."""
+
+
+def _columns(one: Any, held: dict[str, Any]) -> None:
+    """Give columns that are passed through a transformer, and take lists of columns as lists."""
+    from sklearn.preprocessing import FunctionTransformer
+
+    through = FunctionTransformer(accept_sparse=True, check_inverse=False)
+    held["transformers_"] = [
+        (
+            name,
+            through if part == "passthrough" else part,
+            list(columns) if isinstance(columns, Remainder) else columns,
+        )
+        for name, part, columns in held.get("transformers_", ())
+    ]
+    held.setdefault("_name_to_fitted_passthrough", {})
+    name, part, columns = held.get("_remainder", (None, None, None))
+    if isinstance(columns, Remainder):
+        held["_remainder"] = (name, part, list(columns))
+
+
+def _neighbours(one: Any, held: dict[str, Any]) -> None:
+    if "_fit_X" in held:
+        held.setdefault("n_samples_fit_", held["_fit_X"].shape[0])
+
+
+def _process(one: Any, held: dict[str, Any]) -> None:
+    held.setdefault("_y_train_std", np.ones(()))
+
+
+def _machine(one: Any, held: dict[str, Any]) -> None:
+    """Count the vectors of a machine without classes as the installed version does."""
+    counts = held.get("_n_support")
+    if "support_" in held and (counts is None or counts[0] != len(held["support_"])):
+        held["_n_support"] = np.array([len(held["support_"]), 0], np.int32)
+
+
+def _imputer(one: Any, held: dict[str, Any]) -> None:
+    kind = getattr(held.get("statistics_"), "dtype", None)
+    if kind is not None:
+        held.setdefault("_fit_dtype", kind)
+        held.setdefault("_fill_dtype", held["_fit_dtype"])
+
+
+def _neighbours_imputer(one: Any, held: dict[str, Any]) -> None:
+    gaps = held.get("_mask_fit_X")
+    if isinstance(gaps, np.ndarray):
+        held.setdefault("_valid_mask", ~np.all(gaps, axis=0))
+
+
+def _encoder(one: Any, held: dict[str, Any]) -> None:
+    held.setdefault("_infrequent_enabled", False)
+    held.setdefault("_drop_idx_after_grouping", held.get("drop_idx_"))
+    held.setdefault("_missing_indices", {})
+    if hasattr(one, "_compute_n_features_outs") and "categories_" in held:
+        held.setdefault("_n_features_outs", one._compute_n_features_outs())
+
+
+def _powers(one: Any, held: dict[str, Any]) -> None:
+    if "n_output_features_" in held and type(held["degree"]) is int:
+        held.setdefault("_min_degree", 0)
+        held.setdefault("_max_degree", held["degree"])
+        held.setdefault("_n_out_full", held["n_output_features_"])
+
+
+def _stacked(one: Any, held: dict[str, Any]) -> None:
+    from sklearn.preprocessing import LabelEncoder
+
+    if "classes_" in held:
+        held.setdefault("_label_encoder", LabelEncoder().fit(held["classes_"]))
+
+
+def _boosting(one: Any, held: dict[str, Any]) -> None:
+    trees = held.get("estimators_")
+    if not isinstance(trees, np.ndarray) or trees.ndim != 2:
+        return
+    held.setdefault("n_trees_per_iteration_", trees.shape[1])
+    if hasattr(one, "_get_loss"):
+        if isinstance(held.get("_loss", Unneeded()), Unneeded):
+            held.setdefault("alpha", 0.9)
+            held.setdefault("n_classes_", 1)
+            held["_loss"] = one._get_loss(None)
+        held.pop("loss_", None)
+    elif "loss_" in held:
+        held.setdefault("_loss", held["loss_"])
+
+
+def _histograms(one: Any, held: dict[str, Any]) -> None:
+    held.setdefault("_preprocessor", None)
+
+
+def _adaptive(one: Any, held: dict[str, Any]) -> None:
+    """Weigh probabilities, as AdaBoost did by default before scikit-learn 1.6."""
+    if held.get("algorithm") == "SAMME.R" and not hasattr(one, "_boost_real"):
+        one.__class__ = _real_boost(cast("Hashable", type(one)))
+
+
+def _logistic(one: Any, held: dict[str, Any]) -> None:
+    """Ask one class against the others, as older versions did where it was so fitted."""
+    several = len(held.get("classes_", ())) > 2
+    said, solver = held.get("multi_class"), held.get("solver")
+    apart = said in ("ovr", "warn") or (said in ("auto", "deprecated") and solver == "liblinear")
+    if several and apart and "multi_class" not in _defaults(cast("Hashable", type(one))):
+        one.__class__ = _one_by_one(cast("Hashable", type(one)))
+
+
+_PROJECTIONS = ("CCA", "PLSCanonical", "PLSRegression")
+
+
+def is_older(version: str, change: str) -> bool:
+    """Tell whether a change of scikit-learn lies between a version and the installed one."""
+    from sklearn import __version__
+    from sklearn.utils.fixes import parse_version
+
+    return bool(parse_version(version) < parse_version(change) <= parse_version(__version__))
+
+
+@cache
+def _real_boost(base: Any) -> Any:
+    class RealBoost(base):  # type: ignore[misc]
+        def decision_function(self, X: Any) -> Any:
+            n = self.n_classes_
+            total = 0.0
+            for one in self.estimators_:
+                shares = one.predict_proba(X)
+                logs = np.log(np.clip(shares, np.finfo(shares.dtype).eps, None))
+                total = total + (n - 1) * (logs - logs.mean(axis=1, keepdims=True))
+            total = total / self.estimator_weights_.sum()
+            return total[:, 1] - total[:, 0] if n == 2 else total
+
+    return _called_as(base, RealBoost)
+
+
+@cache
+def _one_by_one(base: Any) -> Any:
+    class OneByOne(base):  # type: ignore[misc]
+        def predict_proba(self, X: Any) -> Any:
+            return self._predict_proba_lr(X)
+
+    return _called_as(base, OneByOne)
+
+
+def _called_as(base: Any, kind: Any) -> Any:
+    """Give a class the name of the one that it stands for, which is what people know."""
+    kind.__module__, kind.__qualname__, kind.__name__ = (
+        base.__module__, base.__qualname__, base.__name__,
+    )  # fmt: skip
+    return kind
+
+
+_CHANGES: Mapping[str, Callable[[Any, dict[str, Any]], None]] = {
+    "AdaBoostClassifier": _adaptive,
+    "ColumnTransformer": _columns,
+    "GradientBoostingClassifier": _boosting,
+    "GradientBoostingRegressor": _boosting,
+    "GaussianProcessRegressor": _process,
+    "HistGradientBoostingClassifier": _histograms,
+    "HistGradientBoostingRegressor": _histograms,
+    "KNNImputer": _neighbours_imputer,
+    "KNeighborsClassifier": _neighbours,
+    "KNeighborsRegressor": _neighbours,
+    "LogisticRegression": _logistic,
+    "LogisticRegressionCV": _logistic,
+    "NuSVR": _machine,
+    "OneHotEncoder": _encoder,
+    "OrdinalEncoder": _encoder,
+    "PolynomialFeatures": _powers,
+    "SVR": _machine,
+    "SimpleImputer": _imputer,
+    "StackingClassifier": _stacked,
+}
+
+
+def moved(key: Global) -> Global:
+    """Return where a name of scikit-learn is now."""
+    module, name = key
+    if key in _NAMES:
+        return _NAMES[key]
+    if module in _DISTANCES and not name.endswith(("32", "64")):
+        return "sklearn.metrics._dist_metrics", name if name == "newObj" else f"{name}64"
+    if name in _LOSSES_OF_TREES and module == "sklearn.ensemble.gradient_boosting":
+        return _BOOSTING_LOSSES, name
+    return _MODULES.get(module, module), name
+
+
+_DISTANCES = ("sklearn.neighbors._dist_metrics", "sklearn.neighbors.dist_metrics",
+              "sklearn.metrics._dist_metrics")  # fmt: skip
+
+_LOSSES_OF_TREES = ("BinomialDeviance", "ExponentialLoss", "HuberLossFunction",
+                    "LeastAbsoluteError", "LeastSquaresError", "MultinomialDeviance",
+                    "QuantileLossFunction")  # fmt: skip
+
+_NAMES: Mapping[Global, Global] = {
+    ("sklearn.impute", "SimpleImputer"): ("sklearn.impute._base", "SimpleImputer"),
+    ("sklearn.utils", "Bunch"): ("sklearn.utils._bunch", "Bunch"),
+    ("sklearn.preprocessing._data", "PolynomialFeatures"): (
+        "sklearn.preprocessing._polynomial",
+        "PolynomialFeatures",
+    ),
+    ("sklearn.preprocessing.data", "PolynomialFeatures"): (
+        "sklearn.preprocessing._polynomial",
+        "PolynomialFeatures",
+    ),
+    ("sklearn.preprocessing.data", "OneHotEncoder"): (
+        "sklearn.preprocessing._encoders",
+        "OneHotEncoder",
+    ),
+}
+
+_MODULES: Mapping[str, str] = {
+    f"sklearn.{package}.{old}": f"sklearn.{package}.{new}"
+    for package, names in {
+        "cluster": "dbscan_:_dbscan k_means_:_kmeans",
+        "decomposition": "factor_analysis:_factor_analysis fastica_:_fastica nmf:_nmf pca:_pca "
+        "truncated_svd:_truncated_svd",
+        "ensemble": "bagging:_bagging base:_base forest:_forest gradient_boosting:_gb "
+        "iforest:_iforest voting:_voting voting_classifier:_voting "
+        "weight_boosting:_weight_boosting",
+        "feature_selection": "from_model:_from_model rfe:_rfe "
+        "univariate_selection:_univariate_selection variance_threshold:_variance_threshold",
+        "linear_model": "base:_base bayes:_bayes coordinate_descent:_coordinate_descent "
+        "huber:_huber least_angle:_least_angle logistic:_logistic omp:_omp "
+        "passive_aggressive:_passive_aggressive perceptron:_perceptron ransac:_ransac ridge:_ridge "
+        "sgd_fast:_sgd_fast stochastic_gradient:_stochastic_gradient theil_sen:_theil_sen",
+        "gaussian_process": "gpc:_gpc gpr:_gpr",
+        "metrics": "scorer:_scorer",
+        "neighbors": "ball_tree:_ball_tree classification:_classification kd_tree:_kd_tree "
+        "nearest_centroid:_nearest_centroid regression:_regression unsupervised:_unsupervised",
+        "neural_network": "_stochastic_optimizers:_stochastic_optimizers "
+        "multilayer_perceptron:_multilayer_perceptron",
+        "preprocessing": "data:_data label:_label",
+        "svm": "classes:_classes",
+        "tree": "tree:_classes",
+    }.items()
+    for old, new in (pair.split(":") for pair in names.split())
+}
+"""Where modules of scikit-learn before 0.22 are."""
