@@ -5,6 +5,7 @@ Whoever made such a model took them from a column of dates before, most likely a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -122,10 +123,15 @@ def parts_of(
 def _part(name: str, column: str) -> str:
     """Return which part of a column's date a name tells; nothing for none."""
     plain = bare(name)
-    if column:
-        plain = plain.removeprefix(bare(column)) if plain != bare(column) else ""
-    plain = ALSO.get(plain, plain)
-    return plain if plain in PARTS else ""
+    starts = {bare(column), bare(DATED.sub("", column))} - {""} if column else {""}
+    ends = (plain[len(one) :] for one in starts if plain.startswith(one))
+    return next((part for part in (ALSO.get(one, one) for one in ends) if part in PARTS), "")
+
+
+DATED = re.compile(
+    r"(?i)(?<![a-z])(date|time|datetime|timestamp|dt|ts|at|of|on)(?![a-z])|(date|time|stamp)+$"
+)
+"""Words in the name of a column of dates that say no more than that."""
 
 
 def _form(cells: Sequence[str], said: str | None) -> str | None:

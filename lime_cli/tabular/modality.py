@@ -288,7 +288,14 @@ class TabularModality:
             said = tuple(one for one in self.schema.dates if one[1])
             reading = Reading(dates=said, told=tuple(told))
         maps = tuple(one for one in self.schema.maps if one not in reading.told)
-        background, coded = without_words(background, some, model_input, maps)
+        try:
+            background, coded = without_words(background, some, model_input, maps)
+        except WordsForNumbers as error:
+            if not nameless or model_input.columns is None:
+                raise
+            words = f"{error.message}, if the table's columns are the model's, in its order"
+            hint = f"if not, name them: --columns A,B,... with {len(header)} names"
+            raise InputError(words, hint) from None
         warnings += coded
         warnings += predicted_like(background, some, model_input)
         if not {one.code for one in warnings} & TOLD:
@@ -393,15 +400,19 @@ class TabularModality:
         wanted = given.n_columns if given.columns is None else len(given.columns)
         nameless = [name for name in left if INDEX.fullmatch(name)]
         ids = [name for name in left if ID.fullmatch(name)]
+        tried = []
         for spare in ([], nameless, [*nameless, *ids]):
             rest = [name for name in left if name not in spare]
             if len(rest) - 1 == wanted and len(rest) > 1:
+                tried = [(rest[-1], spare), (rest[0], spare)]
                 break
-        else:
-            return None
-        fits = {}
-        for name in (rest[-1], rest[0]):
-            kept = given.columns or tuple(one for one in rest if one != name)
+        first, last = left[:1], left[-1:]
+        if counted and not tried and len(left) - 2 == wanted and wanted > 1:  # an id, say
+            tried = [(left[1], first), (left[-1], first), (left[-2], last)]
+        fits, others = {}, {}
+        for name, spare in tried:
+            others[name] = spare
+            kept = given.columns or tuple(one for one in left if one not in (*spare, name))
             with suppress(LimexError):
                 other = replace(self, drop=(*self.drop, *spare, name))
                 learned = other._learned(given, kept)
@@ -419,8 +430,9 @@ class TabularModality:
             return None
         if fits[best] < FITS:
             return None
-        chosen = replace(self, drop=(*self.drop, *spare, best)).fitted(given)
+        chosen = replace(self, drop=(*self.drop, *others[best], best)).fitted(given)
         words = f"{best!r} is most likely the model's target, and is left out"
+        words += f", as {others[best][0]!r} is" if counted and others[best] else ""
         said = CodedWarning("answers_left_out", f"{words}; --columns changes this")
         return replace(chosen, fitted_warnings=(said, *chosen.fitted_warnings))
 
@@ -522,7 +534,8 @@ class TabularModality:
         )
 
     def _called(self, header: tuple[str, ...], names: tuple[str, ...] | None) -> tuple[str, ...]:
-        return called(header, names, self.drop, _are_counted(header), self.renamed)
+        numbered = _are_counted(header) and not {*header} & {*dict(self.renamed)}
+        return called(header, names, self.drop, numbered, self.renamed)
 
     @property
     def _options_given(self) -> tuple[str | None, ...]:

@@ -1,6 +1,7 @@
 """Columns of a model that are parts of a table's dates: as its owner took them."""
 
 import pickle
+import re
 
 import numpy as np
 import pandas as pd
@@ -42,7 +43,7 @@ def of(when, names):
     """Take parts of dates as their owner does, by the accessors of pandas."""
     found = {}
     for name in names:
-        plain = name.casefold().replace("_", "").removeprefix("sold")
+        plain = re.sub("[_ ]|sold|pickup|journey|sale|created|timestamp", "", name.casefold())
         if plain == "isweekend":
             found[name] = (when.dt.day_of_week >= 5).astype(int)
         elif plain in ("week", "weekofyear"):
@@ -87,6 +88,26 @@ def test_a_form_that_a_person_says_is_taken(tmp_path):
     assert answers(tmp_path, table, model, schema=schema)[0] == pytest.approx(
         model.predict(columns)
     )
+
+
+@pytest.mark.parametrize(
+    ("column", "names"),
+    [
+        ("pickup_datetime", ["pickup_hour", "pickup_weekday"]),
+        ("Date_of_Journey", ["Journey_day", "Journey_month"]),
+        ("saledate", ["saleYear", "saleMonth", "saleDayofweek"]),
+        ("created at", ["created hour", "created month"]),
+        ("timestamp", ["hour", "timestamp_month"]),
+    ],
+)
+def test_parts_may_be_called_after_their_column(tmp_path, column, names):
+    columns = of(WHEN, names)
+    model = LinearRegression().fit(columns, columns.sum(axis=1))
+    table = pd.DataFrame({column: WHEN.dt.strftime(ISO), "returned": WHEN.dt.strftime("%d.%m.")})
+    assert answers(tmp_path, table, model)[0] == pytest.approx(model.predict(columns))
+    other = table.assign(dropoff_time="2021-03-01")
+    if column == "pickup_datetime":
+        assert answers(tmp_path, other, model)[0] == pytest.approx(model.predict(columns))
 
 
 LACKING = {
