@@ -351,7 +351,8 @@ def _moves(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
         if (phrase := _moved(explanation, surrogate, verb, sign, certain, most))
     ]
     named.sort(key=lambda one: one[0] * certain[0].weight < 0)  # what moves it most goes first
-    yield f"{_contrast(explanation)}, {'; '.join(phrase for _, phrase in named)}."
+    first, *rest = (phrase for _, phrase in named)
+    yield f"{_contrast(explanation)}, {'; '.join([f'{first} on average', *rest])}."
 
 
 def _contrast(explanation: Explanation) -> str:
@@ -675,10 +676,10 @@ def changes_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[str
         return
     yield from (_change_said(explanation, surrogate, one) for one in found)
     among = f"among the {explanation.samples:,} samples, each predicted by the model"
-    if len(found) == 1:
-        yield f"No smaller change was found {among}."
-    else:
+    if len(found) > 1:
         yield f"These are the smallest changes {among}."
+    elif len(found[0].replaced) > 1:
+        yield f"No smaller change was found {among}."
 
 
 MOST_CHANGES = 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +23,12 @@ AS_BYTES = CodedWarning(
 )
 
 
+Wrap = Callable[[Any, Any], Callable[[Any], Any]]
+"""Takes a function and the first inputs, and returns what is called in its place."""
+
+Said = tuple[CodedWarning, ...]
+
+
 class Asking:
     """Calls a function on texts or images in the way that it takes them, as its failures tell."""
 
@@ -29,7 +36,7 @@ class Asking:
         self._function, self._name = function, name
         self._call: Callable[[Any], Any] = function
         self._works = False
-        self.warnings: tuple[CodedWarning, ...] = ()
+        self.warnings: Said = ()
         """How it is called, where that is another way than the usual one."""
 
     def predict(self, inputs: Any) -> Any:
@@ -39,14 +46,17 @@ class Asking:
         try:
             found = self._call(_own(inputs))
         except Exception as error:  # a stranger's function may raise anything
-            said = said_by(error)
-            if self.warnings or is_shortage(error) or re.search(OF_CHANNELS, said):
+            words = said_by(error)
+            if self.warnings or is_shortage(error) or re.search(OF_CHANNELS, words):
                 raise
-            if re.search(OF_FLOATS, said) and isinstance(inputs, np.ndarray) and not self._works:
-                return self._settled(_as_bytes, AS_BYTES, inputs, error)
-            if not self._works and not _answers(self._function, inputs[:1]):
-                return self._settled(_each, ONE_BY_ONE, inputs, error)
-            most = _most_at_once(self._function, inputs)
+            ways = [] if self._works else self._other_ways(inputs, words)
+            for way, said in ways:
+                with contextlib.suppress(Exception):  # it fails in this way too
+                    call = way(self._function, inputs)
+                    found = call(_own(inputs))
+                    self._call, self.warnings = call, said
+                    return found
+            most = 0 if ways else _most_at_once(self._function, inputs)
             if not most:
                 raise
             raise PredictionError(
@@ -57,21 +67,15 @@ class Asking:
         self._works = True
         return found
 
-    def _settled(
-        self,
-        way: Callable[[Any, Any], Callable[[Any], Any]],
-        said: CodedWarning,
-        inputs: Any,
-        error: Exception,
-    ) -> Any:
-        """Call it so from now on; raise the ``error`` of before where it fails so, too."""
-        try:
-            call = way(self._function, inputs)
-            found = call(_own(inputs))
-        except Exception:  # a stranger's function may raise anything
-            raise error from None
-        self._call, self.warnings = call, (said,)
-        return found
+    def _other_ways(self, inputs: Any, words: str) -> list[tuple[Wrap, Said]]:
+        """Return how else a function may be called that failed on its first inputs so."""
+        images = isinstance(inputs, np.ndarray)
+        if images and re.search(OF_FLOATS, words):
+            return [(_as_bytes, (AS_BYTES,))]
+        if _answers(self._function, inputs[:1]):
+            return []
+        both: list[tuple[Wrap, Said]] = [(_each_as_bytes, (ONE_BY_ONE, AS_BYTES))]
+        return [(_each, (ONE_BY_ONE,)), *(both if images else [])]
 
 
 def _own(inputs: Any) -> Any:
@@ -117,6 +121,10 @@ def _each(function: Any, _first: Any) -> Callable[[Any], Any]:
         return np.stack(rows)
 
     return call
+
+
+def _each_as_bytes(function: Any, first: Any) -> Callable[[Any], Any]:
+    return _each(_as_bytes(function, first), first)
 
 
 def _numeric(one: Any) -> bool:

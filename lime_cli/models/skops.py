@@ -19,6 +19,7 @@ from lime_cli.models.model_file import ModelFile
 from lime_cli.models.pickles import refusals
 from lime_cli.models.pickles.archive import MAX_BYTES, most_bytes
 from lime_cli.models.pickles.loading import predictor_of
+from lime_cli.models.pickles.older import NeedsVersion, bring_up
 from lime_cli.models.pickles.policy import CALL, NEW, REF, AllowList, Global, Refused, is_danger
 from lime_cli.models.pickles.sizes import Damaged, check_state
 from lime_cli.models.pickles.states import check_model
@@ -68,6 +69,9 @@ CHECKED_FIRST = frozenset(
 
 _PLAIN_DTYPE = re.compile(r"(Boolean|String|U?Int\d+|Float\d+)Dtype")
 
+OTHER_TREES = "node array from the pickle has an incompatible dtype"
+"""What scikit-learn says of the trees of another version."""
+
 MADE_EMPTY = (
     "sklearn.metrics._dist_metrics",
     "sklearn.neighbors._ball_tree",
@@ -94,6 +98,7 @@ def load(file: ModelFile, held_file: Content) -> Predictor:
             _check_trust(path, file, schema, unknown)
             with guarded(file, "skops"), _states_checked(schema, file):
                 held = loads(content, trusted=unknown)
+                bring_up(list(objects(held)), _written_by(schema))
             if not file.trust:
                 _check_parts(held, file.trust_modules)
         except ModelError:
@@ -103,7 +108,7 @@ def load(file: ModelFile, held_file: Content) -> Predictor:
         except Damaged as error:
             raise refusals.damaged(path, str(error)) from None
         except Exception as error:  # a damaged or newer file can raise anything
-            raise _unreadable(path, error) from error
+            raise _unreadable(path, error, _written_by(schema)) from error
     return predictor_of(held, file, held_file, "skops", heard)
 
 
@@ -251,8 +256,22 @@ def _check_parts(held: Any, trusted: tuple[str, ...]) -> None:
     check_model(held, *states, trusted=trusted)
 
 
-def _unreadable(path: Path, error: Exception) -> ModelError:
+def _written_by(schema: Any) -> str:
+    """Return the version of scikit-learn that wrote the first of its objects; "" for unknown."""
+    for node in _nodes(schema):
+        content = node.get("content")
+        said = content.get("_sklearn_version") if isinstance(content, dict) else None
+        if isinstance(said, dict) and re.fullmatch(r'"[\d.]+\w*"', str(said.get("content"))):
+            return str(said["content"]).strip('"')
+    return ""
+
+
+def _unreadable(path: Path, error: Exception, version: str) -> ModelError:
     words = refusals.first_line(str(error))
+    if isinstance(error, NeedsVersion):
+        return refusals.other_version(path, words, version)
+    if OTHER_TREES in words:
+        return refusals.other_version(path, f"holds trees of another form ({words})", version)
     if isinstance(error, TypeError) and "loader" in words:
         return ModelError(f"{path.name}: was written by a newer skops", "pip install -U skops")
     if isinstance(error, ModuleNotFoundError):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Collection, Hashable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache, lru_cache, partial
-from typing import Any, cast
+from itertools import chain
+from operator import attrgetter
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -48,72 +50,108 @@ FUNCTIONS = (
 class Shape:
     """A class, the names of what an object of it holds, and the kinds of that.
 
-    A container has no names, and of its items (of a dictionary its values) the kinds alone.
+    Containers have no names, and of the items of all (of dictionaries, the values) the kinds alone.
     """
 
     kind: type
     names: tuple[Any, ...]
     kinds: tuple[type, ...]
-    below: tuple[Any, ...]
-    """Names of what is no plain value."""
+    below: tuple[tuple[Any, type], ...]
+    """Names of what is no plain value, and its kinds."""
+
+
+class Kin(NamedTuple):
+    """Objects of one class, each once, and their shape, if they hold others plainly."""
+
+    kind: type
+    things: list[Any]
+    shape: Shape | None = None
 
 
 def objects(*roots: object) -> Iterator[Any]:
-    """Yield everything below the roots but plain values, each once, the roots first.
+    """Yield everything below the roots but plain values, each once, a single root first.
 
     There is no bound: of a long list only the kinds of its items are looked at, as long as all
     are plain.
     """
-    return (one for one, _ in walk(*roots))
+    return (one for kin in walk(*roots) for one in kin.things)
 
 
-def walk(*roots: object) -> Iterator[tuple[Any, Shape | None]]:
-    """Yield objects as ``objects`` does, with the shapes of those that hold others plainly."""
+def walk(*roots: object) -> Iterator[Kin]:
+    """Yield objects as ``objects`` does, many that are alike at a time."""
     seen: dict[int, Any] = {}  # which keeps them alive, so that an id stays one object's
-    latest: dict[type, Shape] = {}
-    todo: list[Any] = [root for root in roots if type(root) not in PLAIN]
+    todo: _ToDo = {}
+    _meet((roots,), todo)
     while todo:
-        one = todo.pop()
-        number = identity(one)
-        if number in seen:
+        kind, met = todo.popitem()
+        new = dict(zip(map(identity, met), met, strict=True))
+        if not new.keys().isdisjoint(seen):
+            new = {number: one for number, one in new.items() if number not in seen}
+        seen.update(new)
+        things = list(new.values())
+        if not things:
             continue
-        seen[number] = one
-        kind = type(one)
         way = holding(kind)
-        if way is Holding.NOTHING or (kind is np.ndarray and not one.dtype.hasobject):
-            yield one, None
-        elif way is Holding.ATTRIBUTES:
-            held = one.__dict__
-            names, kinds = tuple(held), tuple(map(type, held.values()))
-            shape = latest.get(kind)  # to look a shape up by what it is takes longer
-            if shape is None or shape.names != names or shape.kinds != kinds:
-                shape = latest[kind] = _shape(kind, names, kinds)
-            todo.extend([held[name] for name in shape.below])
-            yield one, shape
+        if way is Holding.ATTRIBUTES:
+            yield from _groups(kind, things, todo)
         elif kind in CONTAINERS:
-            inside = _meet(one.values() if kind is dict else one, todo)
+            inside = things
             if kind is dict:
-                _meet(one, todo)
-            yield one, _shape(kind, (), tuple(inside))
+                _meet(things, todo)
+                inside = [one.values() for one in things]
+            yield Kin(kind, things, _shape(kind, (), tuple(_meet(inside, todo))))
         else:
-            for part in _held(one):
-                _meet(part, todo)
-            yield one, None
+            if way is Holding.OTHERWISE:
+                holders = things
+                if kind is np.ndarray:
+                    dtypes = map(attrgetter("dtype"), things)
+                    holders = [
+                        one for one, dtype in zip(things, dtypes, strict=True) if dtype.hasobject
+                    ]
+                _meet([part for one in holders for part in _held(one)], todo)
+            yield Kin(kind, things)
 
 
-def _meet(inside: Collection[Any], todo: list[Any]) -> set[type]:
-    """Note once each what is in a container and not plain; return the kinds of all."""
-    kinds = set(map(type, inside))
-    if not kinds <= PLAIN:
-        once = dict(zip(map(identity, inside), inside, strict=True)).values()
-        todo.extend([one for one in once if type(one) not in PLAIN])
+_ToDo = dict[type, list[Any]]
+"""What has been met and is to be looked at, by kinds."""
+
+
+def _groups(kind: type, things: list[Any], todo: _ToDo) -> Iterator[Kin]:
+    """Yield objects by their shapes, and note what they hold."""
+    shape: Shape | None = None
+    alike: dict[Shape, list[Any]] = {}
+    for one in things:
+        held = one.__dict__
+        names, kinds = tuple(held), tuple(map(type, held.values()))
+        if shape is None or shape.names != names or shape.kinds != kinds:
+            shape = _shape(kind, names, kinds)  # to look a shape up takes longer
+            group = alike.setdefault(shape, [])
+        group.append(one)
+    for shape, group in alike.items():
+        for name, kind_of_it in shape.below:
+            todo.setdefault(kind_of_it, []).extend([one.__dict__[name] for one in group])
+        yield Kin(kind, group, shape)
+
+
+def _meet(parts: Sequence[Collection[Any]], todo: _ToDo) -> set[type]:
+    """Note what is in some containers and not plain; return the kinds of all."""
+    kinds = set(map(type, chain.from_iterable(parts)))
+    below = kinds - PLAIN
+    for kind in below:
+        todo.setdefault(kind, [])
+    if below and len(kinds) == 1:
+        todo[below.pop()].extend(chain.from_iterable(parts))
+    elif below:
+        for one in chain.from_iterable(parts):
+            if type(one) in below:
+                todo[type(one)].append(one)
     return kinds
 
 
 @lru_cache(maxsize=4096)
 def _shape_of(kind: Any, names: tuple[Any, ...], kinds: tuple[type, ...]) -> Shape:
-    below = [name for name, one in zip(names, kinds, strict=False) if one not in PLAIN]
-    return Shape(kind, names, kinds, tuple(below))
+    of_names = zip(names, kinds, strict=False)
+    return Shape(kind, names, kinds, tuple(pair for pair in of_names if pair[1] not in PLAIN))
 
 
 _shape: Callable[[type, tuple[Any, ...], tuple[type, ...]], Shape] = cast("Any", _shape_of)

@@ -198,7 +198,7 @@ def _check_model(model: Any, n_columns: int, n_values: int) -> int:
     said = model["gbtree_model_param"]
     if (
         not len(trees) == len(groups) == int(said["num_trees"])
-        or int(said["num_parallel_tree"]) < 1
+        or int(said.get("num_parallel_tree", 1)) < 1  # said since XGBoost 1.6
     ):
         _unfit("differ in number from what the file says")
     if np.any(groups < 0) or np.any(groups >= n_values):

@@ -27,8 +27,8 @@ DAY = 86_400
 """Seconds."""
 
 
-def days_of(cell: str) -> float | None:
-    """Return the days from the year 1 to a date, hours as a fraction; None for no date.
+def moment_of(cell: str) -> datetime | None:
+    """Return a date that is written as ISO has it; None for no date.
 
     Fractions of a second and time zones are passed over.
     """
@@ -36,8 +36,15 @@ def days_of(cell: str) -> float | None:
     if found is None:
         return None
     try:
-        moment = datetime.fromisoformat(f"{found[1]}T{found[2] or '00:00'}{found[3] or ':00'}")
+        return datetime.fromisoformat(f"{found[1]}T{found[2] or '00:00'}{found[3] or ':00'}")
     except ValueError:
+        return None
+
+
+def days_of(cell: str) -> float | None:
+    """Return the days from the year 1 to a date, hours as a fraction; None for no date."""
+    moment = moment_of(cell)
+    if moment is None:
         return None
     seconds = moment.hour * 3600 + moment.minute * 60 + moment.second
     return moment.toordinal() + seconds / DAY

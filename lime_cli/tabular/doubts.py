@@ -113,7 +113,8 @@ def other_scale(background: Background, ranges: Mapping[int, Reach]) -> tuple[Co
     for feature, one in _ranged(background, ranges):
         first, middle, last = _ends(feature)
         above, below = (middle, middle) if one.rows else (first, last)
-        if above > one.high + _reach(one) or below < one.low - _reach(one):
+        apart = above > one.high + _reach(one) or below < one.low - _reach(one)
+        if apart or (not one.rows and _is_beside(one, first, middle, last)):
             words = f"{feature.name} {first:.4g} to {last:.4g} for {one.low:.3g} to {one.high:.3g}"
             far.append(words)
     if not far:
@@ -122,6 +123,16 @@ def other_scale(background: Background, ranges: Mapping[int, Reach]) -> tuple[Co
     words += and_more(far, NAMED, "; ")
     hint = "was it fitted behind a scaler? save both as one pipeline"
     return (CodedWarning("other_scale", f"{words}; {hint}"),)
+
+
+def _is_beside(one: Reach, first: float, middle: float, last: float) -> bool:
+    """Tell splits close together, some outside of a column, and all on one side of its middle.
+
+    A tree splits between the numbers that it was fitted on: those were others.
+    """
+    close = one.high - one.low < (last - first) / 4
+    outside = (one.low < first and middle > one.high) or (one.high > last and middle < one.low)
+    return close and outside
 
 
 def _ends(feature: Feature) -> tuple[float, float, float]:
@@ -328,6 +339,20 @@ def predicted_like(
     return (CodedWarning("label_like", f"{words}true classes, --drop {alike[0]!r} leaves it out"),)
 
 
+def _are_certain(predicted: FloatArray) -> bool:
+    """Tell probabilities (n, k) of one class that are all as good as 1."""
+    highest = predicted.max(axis=1)
+    same = len({*predicted.argmax(axis=1).tolist()}) == 1
+    return same and bool((highest > 1 - CERTAIN).all() and (highest <= 1 + CERTAIN).all())
+
+
+CERTAIN = 1e-6
+"""By how much a probability is below 1 that says nothing is in doubt."""
+
+MANY = 20
+"""Rows that are not all of one class by chance."""
+
+
 def _asked(
     background: Background, some: Cells, predictions: Callable[[Any], Any], rows: Sequence[int]
 ) -> tuple[list[list[Any]], FloatArray]:
@@ -346,23 +371,31 @@ def missed_answers(
 ) -> tuple[CodedWarning, ...]:
     """Warn where a model predicts a column of true classes worse than one who guesses.
 
-    It is then most likely fed otherwise than when it was fitted.
+    It is then most likely fed otherwise than when it was fitted. So is one that is certain of the
+    same class for all rows, unless trees are: of rare classes, these may well be.
     """
     names = {one.name for one in background.features}
     spare = [one for one in some.header if one not in names and is_label(one)] if some else []
-    if some is None or len(spare) != 1 or given.predictions is None:
+    compared = len(spare) == 1 or not given.ranges
+    if some is None or not compared or given.predictions is None:
         return ()
     rows = different(np.linspace(0, len(some.rows) - 1, COMPARED * 2).astype(int)).tolist()
     try:
         _, predicted = _asked(background, some, given.predictions, rows)
         losses = [
             float(one.losses(predicted[one.rows]).mean())
-            for one in answers_of(some.chosen(rows), spare, predicted.shape[1])
+            for one in answers_of(some.chosen(rows), spare[:1], predicted.shape[1])
+            if len(spare) == 1
         ]
     except LimexError:  # told where it matters
         return ()
-    if predicted.shape[1] < 2 or not losses or min(losses) < MISSED:
+    if predicted.shape[1] < 2:
         return ()
-    words = f"the model predicts column {spare[0]!r} worse than a guess would"
+    if losses and min(losses) >= MISSED:
+        words = f"the model predicts column {spare[0]!r} worse than a guess would"
+    elif not given.ranges and len(rows) >= MANY and _are_certain(predicted):
+        words = "the model is certain of the same class for all rows compared"
+    else:
+        return ()
     hint = "if it was fitted behind a scaler or a logarithm, save both as one pipeline"
     return (CodedWarning("answers_missed", f"{words}; {hint}"),)

@@ -22,6 +22,7 @@ from lime_cli.tabular.answering import answered_words
 from lime_cli.tabular.background import Background, parse_cell
 from lime_cli.tabular.codes import WordsForNumbers, fit_of, without_words
 from lime_cli.tabular.columns import Learned, columns_for, learn
+from lime_cli.tabular.date_parts import DateParts, parts_of
 from lime_cli.tabular.doubts import (
     far_numbers,
     filled_with,
@@ -183,6 +184,8 @@ class TabularModality:
     """Which rows, as a condition."""
     dialect: Dialect = PLAIN
     """How the cells of all files are spelled."""
+    parts: DateParts | None = None
+    """Which columns of the model are parts of a date of the table."""
     fitted_background: Background | None = None
     fitted_names: tuple[str, ...] | None = None
     """What the model calls its columns."""
@@ -234,6 +237,10 @@ class TabularModality:
         placed = self._placed(model_input, profile)
         if placed is not None:
             return placed.fitted(model_input)
+        parts = self._parts(model_input) if profile is None and self.parts is None else None
+        if parts is not None:
+            fitted = replace(self, parts=parts).fitted(model_input)
+            return replace(fitted, fitted_warnings=(parts.said(), *fitted.fitted_warnings))
         schema = self._schema(model_input, profile)
         if schema != self.schema:
             return replace(self, schema=schema).fitted(model_input)
@@ -281,7 +288,14 @@ class TabularModality:
             said = tuple(one for one in self.schema.dates if one[1])
             reading = Reading(dates=said, told=tuple(told))
         maps = tuple(one for one in self.schema.maps if one not in reading.told)
-        background, coded = without_words(background, some, model_input, maps)
+        try:
+            background, coded = without_words(background, some, model_input, maps)
+        except WordsForNumbers as error:
+            if not nameless or model_input.columns is None:
+                raise
+            words = f"{error.message}, if the table's columns are the model's, in its order"
+            hint = f"if not, name them: --columns A,B,... with {len(header)} names"
+            raise InputError(words, hint) from None
         warnings += coded
         warnings += predicted_like(background, some, model_input)
         if not {one.code for one in warnings} & TOLD:
@@ -316,6 +330,16 @@ class TabularModality:
             check_names(said, known, whose)
             check_names([] if found else parts, [*known, *dict(schema.groups)], whose)
         return schema.called(names)
+
+    def _parts(self, given: ModelInput) -> DateParts | None:
+        """Find columns of the model that are parts of the table's dates."""
+        if given.columns is None:
+            return None
+        with self._opened(given, None) as seen:
+            if {*given.columns} <= {*seen.header}:
+                return None
+            cells = _first_cells(seen)
+        return parts_of(cells, given, dict(self.schema.dates))
 
     def _placed(self, given: ModelInput, profile: Profile | None) -> TabularModality | None:
         """Take --columns as the names of a table that has none, as far as it gives them.
@@ -376,15 +400,19 @@ class TabularModality:
         wanted = given.n_columns if given.columns is None else len(given.columns)
         nameless = [name for name in left if INDEX.fullmatch(name)]
         ids = [name for name in left if ID.fullmatch(name)]
+        tried = []
         for spare in ([], nameless, [*nameless, *ids]):
             rest = [name for name in left if name not in spare]
             if len(rest) - 1 == wanted and len(rest) > 1:
+                tried = [(rest[-1], spare), (rest[0], spare)]
                 break
-        else:
-            return None
-        fits = {}
-        for name in (rest[-1], rest[0]):
-            kept = given.columns or tuple(one for one in rest if one != name)
+        first, last = left[:1], left[-1:]
+        if counted and not tried and len(left) - 2 == wanted and wanted > 1:  # an id, say
+            tried = [(left[1], first), (left[-1], first), (left[-2], last)]
+        fits, others = {}, {}
+        for name, spare in tried:
+            others[name] = spare
+            kept = given.columns or tuple(one for one in left if one not in (*spare, name))
             with suppress(LimexError):
                 other = replace(self, drop=(*self.drop, *spare, name))
                 learned = other._learned(given, kept)
@@ -402,8 +430,9 @@ class TabularModality:
             return None
         if fits[best] < FITS:
             return None
-        chosen = replace(self, drop=(*self.drop, *spare, best)).fitted(given)
+        chosen = replace(self, drop=(*self.drop, *others[best], best)).fitted(given)
         words = f"{best!r} is most likely the model's target, and is left out"
+        words += f", as {others[best][0]!r} is" if counted and others[best] else ""
         said = CodedWarning("answers_left_out", f"{words}; --columns changes this")
         return replace(chosen, fitted_warnings=(said, *chosen.fitted_warnings))
 
@@ -495,17 +524,24 @@ class TabularModality:
     def _named(self, stream: Stream, model_input: ModelInput) -> Stream:
         """Give the columns of a table the names that the model has for them."""
         header = self._called(stream.header, model_input.columns)
+        renamed = tuple(zip(stream.header, header, strict=True))
+        found = replace(stream, header=header, renamed=renamed)
+        if self.parts is None or self.parts.column not in header:
+            return found
+        records = self.parts.added(found.records, header.index(self.parts.column))
         return replace(
-            stream, header=header, renamed=tuple(zip(stream.header, header, strict=True))
+            found, header=(*header, *self.parts.names), records=records, n_rows=None, sampled=None
         )
 
     def _called(self, header: tuple[str, ...], names: tuple[str, ...] | None) -> tuple[str, ...]:
-        return called(header, names, self.drop, _are_counted(header), self.renamed)
+        numbered = _are_counted(header) and not {*header} & {*dict(self.renamed)}
+        return called(header, names, self.drop, numbered, self.renamed)
 
     @property
     def _options_given(self) -> tuple[str | None, ...]:
         """Columns that a person names for something else than the model."""
-        return (*self.drop, self.id_column, self.schema.label)
+        dates = self.parts.column if self.parts is not None else None
+        return (*self.drop, self.id_column, self.schema.label, dates)
 
     @contextmanager
     def _opened(self, model_input: ModelInput, profile: Profile | None) -> Iterator[Stream]:
@@ -562,6 +598,11 @@ class TabularModality:
         cells = cells_of(source, record, self.dialect)
         features = self.fitted_background.features
         cells = replace(cells, header=self._called(cells.header, self.fitted_names))
+        if self.parts is not None and self.parts.column in cells.places:
+            made = self.parts.of(cells.column(self.parts.column)[0])
+            cells = replace(
+                cells, header=(*cells.header, *self.parts.names), rows=((*cells.rows[0], *made),)
+            )
         if not all(one.name in cells.places for one in features):
             require(cells.name, cells.header, [one.name for one in features])
         cells = self.fitted_reading.applied(cells)

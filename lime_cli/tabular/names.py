@@ -81,12 +81,12 @@ def _folded(name: str) -> str:
     return re.sub(r"\W", "_", name)
 
 
-def _plainly(name: str) -> str:
+def bare(name: str) -> str:
     """Leave case, marks and blanks out."""
     return re.sub(r"[\W_]", "", name.casefold())
 
 
-FOLDS: tuple[Callable[[str], str], ...] = (str.strip, _folded, _plainly)
+FOLDS: tuple[Callable[[str], str], ...] = (str.strip, _folded, bare)
 """What makes names of a table and of a model alike, tried in this order."""
 
 
@@ -108,7 +108,7 @@ LABELS = frozenset(
 
 def is_label(name: str) -> bool:
     """Tell whether a column is called as true answers are."""
-    return _plainly(name) in LABELS
+    return bare(name) in LABELS
 
 
 def typed(names: Sequence[str]) -> str:

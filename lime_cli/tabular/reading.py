@@ -7,6 +7,7 @@ of a column decides over that: a word that is one of their categories is never a
 from __future__ import annotations
 
 import re
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -365,24 +366,40 @@ def dates_of(schema: Schema, cells: Cells) -> Dates:
         if form or all(days_of(one) is not None for one in present):
             found.append((name, form))
             continue
-        try:
-            from pandas.tseries.api import guess_datetime_format
-        except ImportError:  # pandas before 2.2
-            from pandas._libs.tslibs.parsing import guess_datetime_format
-
         first = next(iter(present))
-        tried = (guess_datetime_format(first, dayfirst=day) for day in (False, True))
-        forms = list(dict.fromkeys(one for one in tried if one is not None))
+        forms = _likely_forms(first)
         if not forms:
             raise InputError(
                 f"{cells.name}: {name!r}: {shortened(first)} is not a date", _as_in(name)
             )
-        fitting = [one for one in forms if all(_iso(cell, one) for cell in present)]
+        fitting = forms_of(present)
         found.append((name, (fitting or forms)[0]))
         if len(fitting) > 1:
             words = f"dates of {name!r} are read as {fitting[0]}; --dates '{name}={fitting[1]}'"
             said.append(CodedWarning("dates_read", f"{words} reads them in the other order"))
     return tuple((name, form) for name, form in found if form), tuple(said)
+
+
+def forms_of(cells: Iterable[str]) -> list[str]:
+    """Return how dates may be written: both ways where day and month are open."""
+    present = dict.fromkeys(cells)
+    return [
+        one
+        for one in _likely_forms(next(iter(present), ""))
+        if all(_iso(cell, one) for cell in present)
+    ]
+
+
+def _likely_forms(cell: str) -> list[str]:
+    try:
+        from pandas.tseries.api import guess_datetime_format
+    except ImportError:  # pandas before 2.2
+        from pandas._libs.tslibs.parsing import guess_datetime_format
+
+    with warnings.catch_warnings():  # where the day stands first, which is looked for
+        warnings.simplefilter("ignore")
+        tried = [guess_datetime_format(cell, dayfirst=day) for day in (False, True)]
+    return list(dict.fromkeys(one for one in tried if one is not None))
 
 
 def _as_in(name: str) -> str:

@@ -133,7 +133,7 @@ def told(one):
 
 def test_only_weights_of_a_certain_sign_raise_or_lower():
     said = told(of(0.3, 0.01, -0.2, error=0.05))
-    assert "c0 = 1 raises it by 30.0 points; c2 = 1 lowers it by 20.0 points" in said
+    assert "c0 = 1 raises it by 30.0 points on average; c2 = 1 lowers it by 20.0 points" in said
     assert "c1" not in said
     assert "No part certainly raises or lowers it" in told(of(0.01, -0.02, error=0.05))
     assert told(of(-0.3, 0.2)).index("lowers") < told(of(-0.3, 0.2)).index("raises")
@@ -267,9 +267,7 @@ def test_a_group_is_named_once_and_a_missing_value_is_read_as_a_word():
     gone = Component("age is missing", None, Column("age"))
     one = replace(of(0.3, -0.2), components=(group, gone))
     said = told(one)
-    assert (
-        "the group address raises it by 30.0 points; a missing age lowers it by 20.0 points" in said
-    )
+    assert "the group address raises it by 30.0 points on average; a missing age lowers" in said
     steps = waterfall(one, one.surrogates[0])
     assert (steps[1].name, steps[1].beside) == ("address", "street = A, city = B")
 
@@ -347,7 +345,7 @@ def test_a_change_of_many_parts_is_kept_but_not_told(needed, told):
     assert bool(nearest_said(one)) == told
     said = " ".join(changes_said(one, one.surrogates[0]))
     assert ("the model predicts “b”" in said) == told
-    assert ("No smaller change was found among" in said) == told
+    assert ("No smaller change was found among" in said) == (told and needed > 1)
     assert ("none with at most 5 changes is predicted as another class" in said) != told
 
 

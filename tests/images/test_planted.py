@@ -680,3 +680,49 @@ def test_a_mean_of_whole_pixels_is_taken_from_whole_pixels(tmp_path):
         assert found.original()[0] == pytest.approx(expected, abs=1e-4)
         whole = "scale" not in options and max(*options.get("mean", (0,)), *options["std"]) > 2
         assert ("preprocessing_assumed" in [one.code for one in fitted.said]) == whole
+
+
+MEANS = [123.7, 116.8, 103.9]
+BEGINNINGS = {
+    "divided by 255": ([("Div", "x", [255.0])], True),
+    "times 1 / 127.5, less 1": ([("Mul", "x", [1 / 127.5]), ("Sub", "1", [1.0])], True),
+    "1 / 255 times": ([("Mul", [1 / 255], "x")], True),
+    "less the mean": ([("Sub", "x", MEANS)], True),
+    "the mean subtracted by adding": ([("Add", "x", [-one for one in MEANS])], True),
+    "turned first": ([("Transpose", "x"), ("Div", "1", [127.5])], True),
+    "times 255": ([("Mul", "x", [255.0]), ("Sub", "1", MEANS)], False),
+    "less a mean of parts": ([("Sub", "x", [0.485, 0.456, 0.406]), ("Div", "1", [0.229])], False),
+    "divided by a deviation": ([("Div", "x", [0.229])], False),
+    "255 divided by it": ([("Div", [255.0], "x")], False),
+    "by another input's": ([("Relu", "x"), ("Div", "1", [255.0])], False),
+}
+
+
+@pytest.mark.parametrize("name", list(BEGINNINGS))
+def test_a_graph_that_scales_bytes_itself_gets_bytes(tmp_path, name):
+    steps, expected = BEGINNINGS[name]
+    nodes, weights, last = [], [], "x"
+    for i, (operator, *given) in enumerate(steps, 1):
+        named = []
+        for one in given:
+            if isinstance(one, list):
+                one, numbers = f"c{i}", np.array(one, np.float32).reshape(1, -1, 1, 1)
+                weights.append(numpy_helper.from_array(numbers, one))
+            named.append(one)
+        more = {"perm": [0, 1, 3, 2]} if operator == "Transpose" else {}
+        nodes.append(helper.make_node(operator, named, [last := str(i)], **more))
+    nodes += [helper.make_node("GlobalAveragePool", [last], ["p"]), helper.make_node(
+        "Flatten", ["p"], ["y"])]  # fmt: skip
+    ports = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 32, 32])]
+    ends = [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3])]
+    graph = helper.make_graph(nodes, "g", ports, ends, weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(model, tmp_path / "model.onnx")
+    noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    given = ModelFile(str(tmp_path / "model.onnx")).load().input
+    fitted = ImageModality((str(tmp_path / "a.png"),), segmenter="grid").fitted(given)
+    found = fitted.read(next(fitted.sources()))
+    assert found.original()[0] == pytest.approx(noise / (1 if expected else 255), abs=1e-4)
+    said = [one.code for one in found.warnings]
+    assert ("preprocessing_assumed" in said) != expected

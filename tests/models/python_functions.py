@@ -240,6 +240,11 @@ def drawn(images):
     return [float(Image.fromarray(one).getpixel((0, 0))[0]) for one in images]
 
 
+def drawn_alone(image):
+    assert image.ndim == 3, "expects one image"
+    return float(Image.fromarray(image).getpixel((0, 0))[0])
+
+
 def subtracting(images):
     images -= 1
     return images.mean(axis=(1, 2, 3)).tolist()

@@ -25,8 +25,9 @@ from sklearn.impute import SimpleImputer
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import LocalOutlierFactor
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import (
     LabelEncoder,
     MaxAbsScaler,
@@ -408,6 +409,63 @@ def test_a_scaler_in_a_file_beside_the_model_is_told_with_what_applies_it(
     assert "not_applied" not in [one.code for one in found.warnings]
 
 
+NAMED = pd.DataFrame(X, columns=[*TABLE.names])
+WORDS = pd.Series(["low", "high", "mid"] * len(X)).iloc[: len(X)]
+
+
+def some_scaled():
+    rows, first = 5 + 3 * NAMED, [*NAMED.columns[:1]]
+    scaler = StandardScaler().fit(rows[first])
+    return {"scaler": scaler}, rows.assign(**{first[0]: scaler.transform(rows[first])[:, 0]}), rows
+
+
+def coded():
+    encoder = LabelEncoder().fit(WORDS)
+    fed = NAMED.assign(level=encoder.transform(WORDS))
+    return {"label_encoders": {"level": encoder}}, fed, NAMED.assign(level=WORDS.to_numpy())
+
+
+def coded_and_scaled():
+    encoders, fed, rows = coded()
+    scaler = StandardScaler().fit(fed)
+    scaled = pd.DataFrame(scaler.transform(fed), columns=fed.columns)
+    return {**encoders, "scaler": scaler}, scaled, rows
+
+
+@pytest.mark.parametrize("beside", [some_scaled, coded, coded_and_scaled])
+def test_files_beside_a_model_that_names_its_columns_are_told_with_what_applies_them(
+    tmp_path, monkeypatch, beside
+):
+    monkeypatch.chdir(tmp_path)
+    parts, fed, rows = beside()
+    model = LogisticRegression().fit(fed, Y)
+    for name, one in parts.items():
+        joblib.dump(one, f"{name}.pkl")
+    joblib.dump(model, "model.pkl")
+    said = {one.code: one.message for one in ModelFile("model.pkl").load().warnings}
+    typed = shlex.split(re.search("(python -c .*) makes both", said["not_applied"])[1])
+    subprocess.run([sys.executable, *typed[1:]], check=True)
+    found = ModelFile("both.joblib").load()
+    table = Table((*rows.columns,), tuple(rows[one].to_numpy() for one in rows))
+    assert found.predict(table) == pytest.approx(model.predict_proba(fed))
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("scaler", StandardScaler().fit(NAMED.add_prefix("of another "))),
+        ("scaler", StandardScaler().fit(NAMED.assign(more=1.0))),
+        ("label_encoders", {"of another": LabelEncoder().fit(WORDS)}),
+    ],
+    ids=["other columns", "one more", "other words"],
+)
+def test_files_beside_a_model_that_take_other_columns_are_not_told(tmp_path, name, other):
+    joblib.dump(other, tmp_path / f"{name}.pkl")
+    joblib.dump(LogisticRegression().fit(NAMED, Y), tmp_path / "model.pkl")
+    said = [one.code for one in ModelFile(str(tmp_path / "model.pkl")).load().warnings]
+    assert "not_applied" not in said
+
+
 COMMENTS = ["good film", "bad film", "good one", "bad one", "dull film", "one good bad film"]
 PRAISED = ["yes", "no", "yes", "no", "no", "yes"]
 COUNTS, WEIGHTS = CountVectorizer().fit(COMMENTS), TfidfVectorizer().fit(COMMENTS)
@@ -422,6 +480,8 @@ BESIDE = {
     "count_vect.pkl tfidf_transformer.pkl": [COUNTS, SCALES],
     "vectorizer.pkl selector.pkl": [WEIGHTS, CHOICE],
     "tfidf_vectorizer.sav svd.sav": [WEIGHTS, SHORT],
+    "union_vectorizer.pkl": [FeatureUnion([("counts", COUNTS), ("weights", WEIGHTS)])],
+    "vectorizer_pipeline.pkl": [make_pipeline(COUNTS, SCALES)],
 }
 
 
@@ -450,6 +510,15 @@ def test_a_vectorizer_beside_a_model_may_lie_in_a_file_of_several_things(tmp_pat
     whole = behind([WEIGHTS], ["vectorizer.pkl"], tmp_path, held)
     found = ModelFile(str(tmp_path / "model.pkl")).load()
     assert found.predict(COMMENTS) == pytest.approx(whole.predict_proba(COMMENTS))
+
+
+def test_a_model_that_takes_no_sparse_matrix_gets_a_dense_one(tmp_path):
+    rows = COUNTS.transform(COMMENTS).toarray()
+    model = GaussianNB().fit(rows, PRAISED)
+    joblib.dump(COUNTS, tmp_path / "cv.pkl")
+    joblib.dump(model, tmp_path / "model.pkl")
+    found = ModelFile(str(tmp_path / "model.pkl")).load()
+    assert found.predict(COMMENTS) == pytest.approx(model.predict_proba(rows))
 
 
 def test_another_vectorizer_makes_another_model(tmp_path):
@@ -511,7 +580,7 @@ class Writes:
         return open, (self.path, "w")
 
 
-@pytest.mark.parametrize("name", ["label_encoder.pkl", "le_final.joblib"])
+@pytest.mark.parametrize("name", ["label_encoder.pkl", "le_final.joblib", "encoder.pkl"])
 def test_an_encoder_of_labels_beside_a_model_of_texts_names_its_classes(tmp_path, name):
     encoder = LabelEncoder()
     labels = encoder.fit_transform(["praise", "blame", "none"])

@@ -371,6 +371,25 @@ def test_a_table_on_another_scale_than_the_model_s_is_told(tmp_path, name):
         assert not far(pickled(tmp_path, behind), RAW)
 
 
+SPLITTING = ["tree", "forest", "boosted", "isolated", "lightgbm", "xgboost"]
+
+
+@pytest.mark.parametrize("name", SPLITTING)
+def test_splits_that_a_column_from_zero_up_cannot_have_are_told(tmp_path, name):
+    frame = pd.DataFrame({"fare": RANDOM.gamma(1.0, 30.0, N), "age": RANDOM.uniform(0.4, 80, N)})
+    old = ((frame.age > 40) ^ (frame.fare > 20)).astype(int)
+    model = KEEPING[name]
+    if isinstance(model, tuple):
+        library, kind, options = model
+        model = getattr(pytest.importorskip(library), kind)(**options)
+    scaled = pd.DataFrame(StandardScaler().fit_transform(frame), columns=frame.columns)
+    assert "age" in far(pickled(tmp_path, model.fit(scaled, old)), frame)
+    path = pickled(tmp_path, model.fit(frame, old))
+    assert not far(path, frame)
+    for part in (frame.age > 40, frame.age < 30, frame.fare > 60):
+        assert not far(path, frame[part].reset_index(drop=True))
+
+
 def test_a_column_of_mostly_zeros_is_not_far_from_its_splits(tmp_path):
     gain = np.where(RANDOM.random(N) < 0.1, RANDOM.integers(5_000, 9_000, N), 0)
     frame = pd.DataFrame({"gain": gain, "age": RAW.age})

@@ -7,9 +7,12 @@ those that are gone. The truth is what it answers before.
 from __future__ import annotations
 
 import io
+import json
 import pickle
+import zipfile
 from collections import UserList
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +37,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
+    LabelEncoder,
     OneHotEncoder,
     OrdinalEncoder,
     PolynomialFeatures,
@@ -44,9 +48,12 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.tree._tree import Tree
 
 from lime_cli.errors import ModelError
+from lime_cli.models.model_file import ModelFile
+from lime_cli.models.pickles import refusals
 from lime_cli.models.pickles.loading import unpickle
 from lime_cli.models.pickles.older import moved
 from lime_cli.models.pickles.policy import canonical
+from lime_cli.tabular.row import Table
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(90, 3)).round(2)
@@ -152,6 +159,9 @@ def of_columns(last: Any, remainder: Any = "passthrough") -> Any:
 
 FITTED: dict[str, Callable[[], tuple[Any, Any]]] = {
     "tree": lambda: (DecisionTreeClassifier(max_depth=3).fit(X, CLASSES), X),
+    "weights that sum to 1": lambda: (
+        DecisionTreeClassifier(max_depth=3).fit(X, CLASSES, np.full(90, 1 / 90)), X,
+    ),
     "forest": lambda: (RandomForestClassifier(12, random_state=0).fit(X, CLASSES), X),
     "forest of numbers": lambda: (RandomForestRegressor(12, random_state=0).fit(X, AMOUNTS), X),
     "extra trees": lambda: (ExtraTreesClassifier(12, random_state=0).fit(X, TWO), X),
@@ -191,6 +201,17 @@ def test_a_model_that_an_older_version_wrote_answers_as_it_did(name, tmp_path, m
     with pytest.warns(UserWarning, match="0.24.2"):
         loaded = unpickle(path)
     np.testing.assert_allclose(getattr(loaded, ask)(rows), truth, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["ordinal", "columns, linear", "powers"])
+def test_a_model_that_was_loaded_and_saved_again_answers_as_it_did(
+    name, tmp_path, monkeypatch
+) -> None:
+    model, rows = FITTED[name]()
+    ask = "predict_proba" if hasattr(model, "predict_proba") else "predict"
+    truth = getattr(model, ask)(rows)
+    path = written(model, tmp_path / "old.pkl", monkeypatch, sklearn.__version__)
+    np.testing.assert_allclose(getattr(unpickle(path), ask)(rows), truth, rtol=1e-12)
 
 
 @pytest.mark.filterwarnings("ignore:Trying to unpickle")
@@ -336,3 +357,85 @@ def test_damaged_columns_of_a_transformer_are_refused(tmp_path: Path) -> None:
         pytest.skip("this scikit-learn has the class")
     with pytest.raises(ModelError, match="damaged columns"):
         unpickle(path)
+
+
+@pytest.mark.filterwarnings("ignore:Trying to unpickle")
+def test_a_skops_file_of_an_older_version_answers_as_it_did(tmp_path, monkeypatch) -> None:
+    skops = pytest.importorskip("skops.io")
+    rows = np.where(RANDOM.random(X.shape) < 0.1, np.nan, X)
+    model = make_pipeline(SimpleImputer(), LogisticRegression()).fit(rows, TWO)
+    truth = model.predict_proba(rows)
+    vars(model[0]).pop("_fill_dtype", None)
+    path = tmp_path / "m.skops"
+    with monkeypatch.context() as patched:
+        patched.setattr(sklearn.base, "__version__", "1.3.2")
+        skops.dump(model, path)
+    table = Table(("x", "y", "z"), tuple(rows.T))
+    np.testing.assert_allclose(ModelFile(str(path)).load().predict(table), truth, rtol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:Trying to unpickle")
+def test_trees_of_an_older_skops_file_name_their_version(tmp_path, monkeypatch) -> None:
+    skops = pytest.importorskip("skops.io")
+    with monkeypatch.context() as patched:
+        patched.setattr(sklearn.base, "__version__", "1.1.2")
+        content = skops.dumps(DecisionTreeClassifier(max_depth=3).fit(X, TWO))
+    path = tmp_path / "m.skops"
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            held = old.read(name)
+            array = np.load(io.BytesIO(held)) if name.endswith(".npy") else None
+            if array is not None and "missing_go_to_left" in (array.dtype.names or ()):
+                kept = [one for one in array.dtype.names if one != "missing_go_to_left"]
+                plain = np.empty(len(array), [(one, array.dtype[one]) for one in kept])
+                for one in kept:
+                    plain[one] = array[one]
+                into = io.BytesIO()
+                np.save(into, plain)
+                held = into.getvalue()
+            new.writestr(name, held)
+    with pytest.raises(ModelError) as caught:
+        ModelFile(str(path)).load()
+    assert "was written by scikit-learn 1.1.2 and holds trees of another form" in str(caught.value)
+    assert "damaged" not in str(caught.value)
+
+
+def boosted_by_xgboost() -> Any:
+    xgboost = pytest.importorskip("xgboost")
+    return xgboost.XGBClassifier(n_estimators=4, max_depth=2).fit(X, TWO)
+
+
+def test_json_of_xgboost_before_1_6_answers_as_it_did(tmp_path) -> None:
+    model = boosted_by_xgboost()
+    truth = model.predict_proba(X)
+    path = tmp_path / "m.json"
+    model.save_model(path)
+    held = json.loads(path.read_text())
+    del held["learner"]["gradient_booster"]["model"]["gbtree_model_param"]["num_parallel_tree"]
+    held["version"] = [1, 4, 2]
+    path.write_text(json.dumps(held))
+    names = ("x", "y", "z")
+    found = ModelFile(str(path)).load().predict(Table(names, tuple(X.T)))
+    np.testing.assert_allclose(found, truth, rtol=1e-5)
+
+
+def test_the_encoder_of_labels_of_an_older_xgboost_is_not_needed(tmp_path, monkeypatch) -> None:
+    model = boosted_by_xgboost()
+    truth = model.predict_proba(X)
+    module = import_module("xgboost.compat")
+    kind = type("XGBoostLabelEncoder", (LabelEncoder,), {"__module__": "xgboost.compat"})
+    model._le = kind().fit(TWO)
+    path = tmp_path / "m.pkl"
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "XGBoostLabelEncoder", kind, raising=False)
+        path.write_bytes(pickle.dumps(model))
+    np.testing.assert_allclose(unpickle(path).predict_proba(X), truth)
+
+
+def test_a_pickle_that_xgboost_no_longer_reads_says_how_to_save_it() -> None:
+    xgboost = pytest.importorskip("xgboost")
+    with pytest.raises(xgboost.core.XGBoostError) as words:
+        xgboost.Booster().__setstate__({"handle": bytearray(b"CONFIG-offset:" + bytes(400))})
+    error = refusals.unbuildable(Path("m.pkl"), words.value, "")
+    assert "was pickled by an older XGBoost" in error.message
+    assert "save_model('model.json')" in (error.hint or "")

@@ -408,6 +408,14 @@ def test_a_function_of_one_image_is_called_with_one_at_a_time():
     assert "one_by_one" in [one.code for one in model.warnings]
 
 
+def test_a_function_of_one_pillow_image_gets_one_of_bytes():
+    images = np.random.default_rng(1).integers(0, 256, (3, 6, 5, 3))
+    model = loaded("drawn_alone")
+    found = model.predict((images / 255).astype(np.float32))
+    assert found[:, 0].tolist() == images[:, 0, 0, 0].tolist()
+    assert {"one_by_one", "as_bytes"} <= {one.code for one in model.warnings}
+
+
 @pytest.mark.parametrize("white", [1, 255])
 def test_a_function_of_pillow_images_gets_bytes(white):
     images = np.random.default_rng(1).integers(0, 256, (3, 6, 5, 3))

@@ -23,6 +23,7 @@ from sklearn.ensemble import (
     ExtraTreesClassifier,
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
+    IsolationForest,
     RandomForestRegressor,
 )
 
@@ -233,12 +234,25 @@ REPEATING: dict[str, Any] = {
     "boosting": GradientBoostingClassifier(n_estimators=20, max_depth=2, random_state=0),
     "histogram boosting": HistGradientBoostingClassifier(max_iter=20, min_samples_leaf=5),
     "bagging": BaggingClassifier(n_estimators=20, random_state=0),
+    "isolation": IsolationForest(n_estimators=20, random_state=0),
+    "several classes": HistGradientBoostingClassifier(max_iter=20, min_samples_leaf=5),
 }
 
 
 @pytest.fixture(scope="module")
 def repeating() -> dict[str, Any]:
-    return {name: model.fit(TABLE, CLASSES) for name, model in REPEATING.items()}
+    classes = {"several classes": np.arange(80) % 3}
+    return {name: model.fit(TABLE, classes.get(name, CLASSES)) for name, model in REPEATING.items()}
+
+
+def framed(content: bytes, dice: random.Random) -> bytes:
+    """Have frames begin before many instructions; what they say of their lengths is not read."""
+    starts = [at for _, _, at in pickletools.genops(content)][2:]
+    pieces, last = [], 0
+    for at in sorted(dice.sample(starts, len(starts) // dice.choice([20, 100, 400]))):
+        pieces.append(content[last:at])
+        last = at
+    return (b"\x95" + bytes(8)).join([*pieces, content[last:]])
 
 
 def outcome(content: bytes, *, by_repeats: bool) -> object:
@@ -266,7 +280,33 @@ def test_objects_that_repeat_are_what_they_are_one_by_one(
     assert outcome(content, by_repeats=True) == outcome(content, by_repeats=False)
 
 
-@pytest.mark.parametrize("protocol", [4, 5])
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("name", REPEATING)
+def test_frames_begin_anywhere_in_objects_that_repeat(
+    repeating: dict[str, Any], name: str, seed: int
+) -> None:
+    content = pickle.dumps(repeating[name], 3 + seed % 3)
+    within = framed(content, random.Random(seed))
+    assert outcome(within, by_repeats=True) == outcome(content, by_repeats=False)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("name", ["words and numbers", "words and scalars", "several", "twice"])
+def test_frames_begin_anywhere_in_words(name: str, seed: int) -> None:
+    dice = random.Random(seed)
+    several = [{f"{word}{at}": at for word in WORDS[at:][:2500]} for at in (0, 3000, 1)]
+    content = pickle.dumps({"several": several, "twice": several}.get(name) or HELD[name](), 4)
+    if name == "twice":  # the dictionary before gets the items of the next ones
+        content = content.replace(b"u}\x94(", b"uN\x940(").replace(b"1K\x01", b"0K\x00")
+    n_numbers = sum(code.name == "MEMOIZE" for code, _, _ in pickletools.genops(content))
+    gets = [b"j%b" % dice.randrange(n_numbers).to_bytes(4, "little") for _ in range(50)]
+    content = b"%b(%bt\x86." % (content[:-1], b"".join(gets))
+    within = framed(content, dice)
+    assert alike(built(within), pickle.loads(content))
+    assert alike(built(content), pickle.loads(content))
+
+
+@pytest.mark.parametrize("protocol", [3, 4, 5])
 @pytest.mark.parametrize("name", REPEATING)
 def test_c_makes_objects_that_repeat(
     repeating: dict[str, Any], name: str, protocol: int, monkeypatch: pytest.MonkeyPatch
@@ -277,13 +317,26 @@ def test_c_makes_objects_that_repeat(
     assert len(made) < 16
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("several", [False, True])
+def test_c_makes_arrays_that_repeat(several: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrays = [np.arange(n, dtype=np.int64) for n in range(3, 60)]
+    held = [arrays[n : n + 4] for n in range(0, 57, 4)] if several else arrays
+    made, make = [], Builder.make
+    monkeypatch.setattr(Builder, "make", lambda *args: made.append(args) or make(*args))
+    loaded: Any = built(pickle.dumps(held, 4))
+    assert len(made) < 12
+    flat = [one for part in loaded for one in part] if several else loaded
+    assert [one.tolist() for one in flat] == [one.tolist() for one in arrays]
+    assert not any(np.shares_memory(one, other) for one, other in itertools.pairwise(flat))
+
+
+@pytest.mark.parametrize("seed", range(90))
 def test_damaged_repetitions_end_as_they_do_one_by_one(
     repeating: dict[str, Any], seed: int
 ) -> None:
     dice = random.Random(seed)
-    content = bytearray(pickle.dumps(repeating[dice.choice([*REPEATING])], dice.choice([4, 5])))
-    codes = b"h)\x81\x94}(KMJNubRt\x85\x86\x87CB\x96]ae0q"
+    content = bytearray(pickle.dumps(repeating[dice.choice([*REPEATING])], dice.choice([3, 4, 5])))
+    codes = b"h)\x81\x94}(KMJNubRt\x85\x86\x87CB\x96]ae0qrX\x95"
     for _ in range(dice.choice([1, 1, 3])):
         place, other = (dice.randrange(len(content) // 3, len(content)) for _ in "ab")
         kind = dice.choice(["byte", "code", "cut", "codes", "moved"])
@@ -392,3 +445,183 @@ def test_objects_alone_in_lists_keep_their_lists(pieces: int) -> None:
     content = pickle.dumps([held, held[7]], 4)
     ends = [outcome(content, by_repeats=one) for one in (True, False)]
     assert ends[0] == ends[1] == pickle.dumps(pickle.loads(content))
+
+
+HEAD = (
+    b"\x80\x04"
+    + _text("sklearn.dummy")
+    + _text("DummyRegressor")
+    + b"\x93\x940"
+    + _text("n_")
+    + b"0"
+)
+"""A class is number 2, the name of an attribute number 3."""
+
+OBJECT = b"h\x02)\x81\x94}\x94h\x03K%csb"
+
+FRAME = b"\x95" + bytes(8)
+
+PADS = b"N\x940"
+
+
+def objects(*numbers: int, way: bytes = OBJECT) -> bytes:
+    return b"".join(way % n for n in numbers)
+
+
+def _class(name: str) -> bytes:
+    return _text("sklearn.dummy") + _text(name) + b"\x93\x940"
+
+
+ARRAYS = (
+    b"\x80\x04" + b"cnumpy._core.multiarray\n_reconstruct\n\x940cnumpy\nndarray\n\x940"
+    b"C\x01b\x940"
+    + _text("numpy")
+    + _text("dtype")
+    + b"\x93\x94"
+    + _text("u1")
+    + b"\x89\x88\x87\x94R\x94"
+    b"(K\x03" + _text("|") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00t\x94b0"
+)
+"""The function is number 0, the class 1, the letter 2, the dtype 8."""
+
+ARRAY = b"h\x00h\x01K\x00\x85\x94h\x02\x87\x94R\x94(K\x01K\x03\x85\x94h\x08\x89C\x03abc\x94t\x94b"
+
+
+def arrays(change: bytes = b"", by: bytes = b"", *, n: int = 12, at: int = 8) -> bytes:
+    """Many arrays, of which one has something else."""
+    each = [ARRAY] * n
+    each[at] = ARRAY.replace(change, by, 1)
+    return ARRAYS + b"]\x94(" + b"".join(each) + b"e."
+
+
+def lists(gap: bytes, around: bytes = b"]\x94(%be", *, first: bytes = b"]\x94(") -> bytes:
+    """Lists of three objects, with something between two of them."""
+    inside = b"e]\x94(".join([objects(1, 2, 3)] * 4)
+    return HEAD + around % (first + inside + b"e" + gap + b"]\x94(" + inside + b"e") + b"."
+
+
+LAST = pickle.dumps([DummyRegressor(quantile=n) for n in range(20)], 3)
+N_LAST = LAST[LAST.rindex(b"}q") + 2]
+
+
+def numbered(otherwise: bytes) -> bytes:
+    """Objects of protocol 3, which says every number, but for one that is given otherwise."""
+    return otherwise.join(LAST.rsplit(b"}q%c" % N_LAST, 1))
+
+
+MANY = b"".join(b"\x8c\x04w%03dN" % n for n in range(999)).replace(b"N", b"\x94N")
+
+CRAFTED: dict[str, bytes] = {
+    "arguments that end like none": HEAD + PADS * 37 + b"K\x07\x85\x94" + b"0" + PADS * 62
+    + _class("DummyRegressor") + b"]\x94("
+    + objects(*range(12), way=OBJECT.replace(b"h\x02)", b"h\x68h\x29")) + b"e.",
+    "another class midway": HEAD + _class("DummyClassifier") + b"]\x94(" + objects(*range(9))
+    + objects(1, way=OBJECT.replace(b"h\x02", b"h\x06")) + objects(*range(9)) + b"e.",
+    "another key midway": HEAD + _text("fit") + b"0]\x94(" + objects(*range(9))
+    + objects(1, way=OBJECT.replace(b"h\x03", b"h\x04")) + objects(*range(9)) + b"e.",
+    "a key with two underscores": HEAD + _text("__class__") + b"0]\x94(" + objects(*range(9))
+    + objects(1, way=OBJECT.replace(b"h\x03", b"h\x04")) + b"e.",
+    "two frames in a row": HEAD + b"]\x94(" + objects(*range(9))
+    + objects(1, way=OBJECT.replace(b"}", FRAME + FRAME + b"}")) + b"e.",
+    "a frame before a class": HEAD + b"]\x94(" + FRAME.join(objects(n) for n in range(12)) + b"e.",
+    "a frame after a class": HEAD + b"]\x94("
+    + objects(*range(12), way=OBJECT.replace(b")", FRAME + b")", 1)) + b"e.",
+    "a frame that is a key": HEAD + b"]\x94(" + objects(*range(9))
+    + objects(1, way=OBJECT.replace(b"h\x03", b"\x8c\x09" + FRAME + b"\x94")) + b"e.",
+    "a frame before the end": HEAD + b"]\x94(" + objects(*range(12)) + FRAME + b"e.",
+    "a frame that is cut short": HEAD + b"]\x94(" + objects(*range(9)) + OBJECT[:6] + b"\x95\x00",
+    "no end": HEAD + b"]\x94(" + objects(*range(12)),
+    "no end in a list": lists(b"")[:-40],
+    "lists": lists(b""),
+    "a list of something else between": lists(b"]\x94(K\x01K\x02e"),
+    "a list that is there already": lists(b"h\x04(", b"]\x94(%be"),
+    "a list that ends twice": lists(b"e"),
+    "a list into itself": HEAD + b"]\x94(h\x04(" + objects(*range(9)) + b"ee.",
+    "a list in a set": lists(b"", b"\x8f\x94(%b\x90"),
+    "lists in a tuple": lists(b"", b"(%bt\x94"),
+    "lists on the bottom of the stack": lists(b"", b"%b", first=b"]\x94("),
+    "a tuple for the first list": lists(b"", first=b")("),
+    "a dictionary for the first list": lists(b"", first=b"}\x94("),
+    "an object for the first list": lists(b"", first=objects(1) + b"("),
+    "something before in the first list": lists(b"", first=b"]\x94(K\x05N"),
+    "half a list": HEAD + b"]\x94(]\x94(" + objects(*range(9)) + b"e]\x94("
+    + objects(1, 2) + b"t\x85e.",
+    "a number out of order": numbered(b"}q\xf7"),
+    "a number of another": numbered(b"}q\x01"),
+    "a number in four bytes": numbered(b"}r%c\0\0\0" % N_LAST),
+    "a number as text": numbered(b"}p%d\n" % N_LAST),
+    "a number by the other instruction": numbered(b"}\x94"),
+    "arrays": arrays(),
+    "an array of another shape": arrays(b"K\x03\x85", b"K\x02\x85"),
+    "an array of less than nothing": arrays(b"K\x03\x85", b"J\xff\xff\xff\xff\x85"),
+    "an array of endless length": arrays(b"K\x03\x85", b"J\xff\xff\xff\x7f\x85"),
+    "an array of no length": arrays(b"K\x03\x85", b"N\x85"),
+    "an array of a truth value": arrays(b"K\x03\x85", b"\x88\x85"),
+    "an array of a broken length": arrays(b"K\x03\x85", b"G@\x08\0\0\0\0\0\0\x85"),
+    "an array that begins full": arrays(b"K\x00\x85", b"K\x03\x85"),
+    "an array of another letter": arrays(b"h\x02\x87", b"C\x01d\x94\x87"),
+    "an array of the same letter": arrays(b"h\x02\x87", b"C\x01b\x94\x87"),
+    "an array of a dtype for a class": arrays(b"h\x01K", b"h\x05K"),
+    "an array by its class": arrays(b"h\x00h\x01", b"h\x01h\x01"),
+    "an array of bytes of another": arrays(b"C\x03abc\x94", b"h\x0f"),
+    "an array in the other order": arrays(b"\x89C", b"\x88C"),
+    "an array of another version": arrays(b"(K\x01K\x03", b"(K\x09K\x03"),
+    "an array in itself": arrays(b"C\x03abc\x94", b"h\x0c"),
+    "an array that is never filled": arrays(b"t\x94b", b"t\x940"),
+    "an array that is filled twice": arrays(b"t\x94b", b"t\x94bh\x10b"),
+    "items for no dictionary": HEAD + b"]\x94(" + MANY + b"u.",
+    "items for a number": HEAD + b"K\x01(" + MANY + b"u.",
+    "items for an object": HEAD + OBJECT % 1 + b"(" + MANY + b"u.",
+    "items without a mark": HEAD + b"}\x94(" + MANY + b"uu.",
+    "items and half an item": HEAD + b"}\x94(" + MANY + b"u(" + MANY + b"\x8c\x01x\x94u.",
+    "items twice": HEAD + b"}\x94(" + MANY + b"u(" + MANY + b"u.",
+    "items, then none": HEAD + b"}\x94(" + MANY + b"u(u(u(u.",
+    "items, then a list as a key": HEAD + b"}\x94(" + MANY + b"u(]K\x01u.",
+    "items, then an object as a key": HEAD + b"}\x94(" + MANY + b"u(" + OBJECT % 1 + b"K\x01u.",
+    "items of an ordered dictionary": b"\x80\x04ccollections\nOrderedDict\n)R("
+    + MANY + b"u(" + MANY + b"u.",
+    "items with a frame in the midst": HEAD + b"}\x94(" + MANY[:-1] + FRAME + b"Nu(" + MANY + b"u.",
+    "items with a frame for a value": HEAD + b"}\x94(" + MANY[:-1] + FRAME + b"u.",
+    "items for a state": HEAD + b"h\x02)\x81\x94}\x94(" + MANY + b"u(" + MANY + b"ub.",
+    "items for a state with a name": HEAD + b"h\x02)\x81\x94}\x94(" + MANY + b"u("
+    + MANY + _text("fit") + b"Nub.",
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:Trying to unpickle")
+@pytest.mark.parametrize("name", CRAFTED)
+def test_crafted_repetitions_end_as_they_do_one_by_one(name: str) -> None:
+    content = CRAFTED[name]
+    ends = [outcome(content, by_repeats=one) for one in (True, False)]
+    assert ends[0] == ends[1]
+    if isinstance(ends[0], bytes):
+        assert ends[0] == pickle.dumps(pickle.loads(content))
+
+
+@pytest.mark.filterwarnings("ignore:Trying to unpickle")
+def test_numbers_of_one_pickle_mean_nothing_in_another(tmp_path: Path) -> None:
+    """joblib writes a pickle within: in it the number of a class may be that of another."""
+    wrapper = _text("joblib.numpy_pickle") + _text("NumpyArrayWrapper") + b"\x93\x94"
+    dtype = _text("numpy") + _text("dtype") + b"\x93\x94" + _text("O8") + b"\x89\x88\x87\x94R\x94"
+    dtype += b"(K\x03" + _text("|") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x3ft\x94b"
+    said = _text("shape") + b"K\x09\x85\x94" + _text("order") + _text("C") + _text("dtype")
+    other = HEAD.replace(b"\x0eDummyRegressor", b"\x0fDummyClassifier")
+    nested = other + b"]\x94(" + objects(*range(9)) + b"e."
+    outer = HEAD + b"]\x94(" + objects(*range(9)) + b"e" + wrapper + b")\x81}(" + said
+    loaded: Any = built(outer + dtype + b"ub" + nested + b"\x86.")
+    kinds = [type(one).__name__ for part in loaded for one in part]
+    assert kinds == ["DummyRegressor"] * 9 + ["DummyClassifier"] * 9
+
+
+@pytest.mark.filterwarnings("ignore:Trying to unpickle")
+@pytest.mark.slow
+def test_the_end_of_a_large_number_is_no_number_of_a_class() -> None:
+    """Seven million things must be numbered before the last bytes of one can look like ``h``."""
+    number = 0x680000
+    head = b"\x80\x04csklearn.dummy\nDummyClassifier\n\x940" + _text("n_") + b"0"
+    way = OBJECT.replace(b"h\x02", b"j%b" % number.to_bytes(4, "little")).replace(
+        b"h\x03", b"h\x01"
+    )
+    many = PADS * (number - 4) + _class("DummyRegressor")
+    loaded: Any = built(head + many + b"]\x94(" + objects(*range(9), way=way) + b"e.")
+    assert {type(one) for one in loaded} == {DummyRegressor}

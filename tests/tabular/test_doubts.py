@@ -231,3 +231,25 @@ def test_a_gap_that_the_model_never_met_says_how_it_is_filled(gap, typed):
     assert said.message.startswith(f"values of {gap!r} (33% of rows) are missing")
     assert ("--map" in said.message) == bool(typed)
     assert said.message.endswith(typed)
+
+
+@pytest.mark.parametrize("name", [*MISFED, "scaler"])
+def test_a_model_that_is_certain_of_one_class_for_all_rows_is_suspected(tmp_path, name):
+    scaled = (lambda frame: (frame - frame.mean()) / frame.std(), LogisticRegression)
+    lost, made = MISFED.get(name, scaled)
+    frame = table(wet=np.exp(WET / 10)).abs() + 2_000
+    with pytest.warns() if name == "network" else pytest.MonkeyPatch.context():
+        model = made().fit(lost(frame), LABELS)
+    outputs = model.predict_proba(frame)
+    assert outputs.max(axis=1).min() > 1 - 1e-6
+    assert len({*outputs.argmax(axis=1)}) == 1
+    assert "answers_missed" in met(tmp_path, model, frame)[0]
+    assert "answers_missed" not in met(tmp_path, model, lost(frame))[0]
+
+
+@pytest.mark.parametrize(
+    "made", [LogisticRegression, GaussianNB, lambda: RandomForestClassifier(9, random_state=0)]
+)
+def test_a_rare_class_is_no_reason_for_doubt(tmp_path, made):
+    rare = np.arange(N) % 100 == 1
+    assert "answers_missed" not in met(tmp_path, made().fit(table(), rare), table())[0]

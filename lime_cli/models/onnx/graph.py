@@ -23,6 +23,8 @@ SHAPING = ("Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsq
 """Operators that change no number."""
 
 
+ARITHMETIC = ("Add", "Div", "Mul", "Sub")
+
 CLASS_LABELS = (b"classlabels_strings", b"classlabels_int64s", b"classlabels_ints")
 
 
@@ -55,6 +57,8 @@ field of its own: a forest has millions."""
 TENSOR_DIMS, TENSOR_NAME, TENSOR_EXTERNAL, SPARSE_TENSORS = 1, 8, 13, (1, 2)
 
 TENSOR_KIND, TENSOR_WHOLE, TENSOR_STRING, TENSOR_RAW = 2, (5, 7), 6, 9
+
+TENSOR_FLOATS, FLOAT, MOST_FLOATS = 4, 1, 1 << 10
 
 STRINGS, LISTED = 8, {6: 4, 7: 8}
 """Of TensorProto.DataType, what classes may be named by: words, and whole numbers of how many
@@ -113,6 +117,10 @@ class Graph:
     """Of words or whole numbers among the weights, by their names."""
     numbers: dict[str, int] = field(default_factory=dict)
     """Values of constants that are one whole number or truth value."""
+    sums: list[tuple[str, str, str]] = field(default_factory=list)
+    """Operators of arithmetic with their two inputs, in the graph's order."""
+    floats: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """The smallest and the largest number of weights that may scale an image, by their names."""
     loops: list[Loop] = field(default_factory=list)
     """From the outside in."""
 
@@ -136,6 +144,27 @@ class Graph:
             return outside
         count = self.numbers.get(loop.count) if loop.count else math.inf
         return outside * max(1, 1 if count is None else count)
+
+    def scales_bytes(self, image: str) -> bool:
+        """Tell whether the first thing that becomes of an image is what pixels of 0 to 255 need:
+        that they are made smaller, or that their mean is subtracted.
+        """
+        same = {image}
+        for made, (operator, first) in self.makers.items():
+            if operator in (*SHAPING, "Transpose") and first in same:
+                same.add(made)
+        for operator, first, second in self.sums:
+            known = second if first in same else first
+            if not {first, second} & same or known not in self.floats:
+                continue
+            low, high = self.floats[known]
+            if operator in ("Div", "Mul"):
+                small, large = (1 / 300, 1 / 100) if operator == "Mul" else (100, 300)
+                return small <= low and high <= large and (operator == "Mul" or first in same)
+            return (high if operator == "Sub" else -low) > 20 and (
+                operator == "Add" or first in same
+            )
+        return False
 
     def ends_in(self, output: str) -> str:
         """Return the operator that makes an output's numbers, changes of shape and type aside."""
@@ -271,6 +300,8 @@ def _node(data: memoryview, found: Graph, loop: Loop | None = None) -> None:
     first = next(iter(words[NODE_INPUT]), "")
     operator = next(iter(words[NODE_OPERATOR]), "")
     found.makers.update(dict.fromkeys(words[NODE_OUTPUT], (operator, first)))
+    if operator in ARITHMETIC and len(words[NODE_INPUT]) == 2:
+        found.sums.append((operator, first, words[NODE_INPUT][1]))
     for one in attributes:
         if operator == "Loop":
             count, begins = [*words[NODE_INPUT], "", ""][:2]
@@ -333,7 +364,7 @@ def _tensor(data: memoryview, found: Graph, made: str = "") -> None:
             values += [value] if isinstance(value, int) else islice(_varints(value), MOST_CLASSES)
         elif number == TENSOR_STRING and len(words) < MOST_CLASSES:
             words.append(str(nested(value), "utf-8", "replace"))
-        elif number == TENSOR_RAW:
+        elif number == TENSOR_RAW or (number == TENSOR_FLOATS and not isinstance(value, int)):
             raw = nested(value)
         elif number == TENSOR_EXTERNAL:
             key, text = _entry(nested(value))
@@ -341,6 +372,9 @@ def _tensor(data: memoryview, found: Graph, made: str = "") -> None:
                 found.external.append(text)
     if len(sizes) == 2:
         found.tables[name] = (sizes[0], sizes[1])
+    if kind == FLOAT and len(raw) >= 4 and (math.prod(sizes) <= 4 or sizes[0] == 1):
+        known = memoryview(bytes(raw[: 4 * min(len(raw) // 4, MOST_FLOATS)])).cast("f")
+        found.floats[name] = min(known), max(known)
     if math.prod(sizes) == 1 and kind in WHOLE_KINDS and (values or raw):
         small = bytes(raw[:MOST_DIGITS])
         found.numbers[name] = values[0] if values else int.from_bytes(small, "little", signed=True)

@@ -147,7 +147,9 @@ def _of_images(
     height, width = shape[2:] if layout == "NCHW" else shape[1:3]
     channels = shape[1] if layout == "NCHW" else shape[3]
     known = isinstance(height, int) and isinstance(width, int)
-    raw = "raw" if one.type in WHOLE else None
+    told = pixels or _told(graph.metadata)
+    scaled = told is None and graph.scales_bytes(one.name)
+    raw = "raw" if one.type in WHOLE or scaled else None
     return ModelInput(
         name,
         "image",
@@ -156,9 +158,7 @@ def _of_images(
         layout=layout,
         precision="float16" if one.type == "tensor(float16)" else None,
         preprocess=graph.metadata.get("limex.preprocess", raw),
-        pixels=(pixels or _told(graph.metadata))
-        if raw is None and "limex.preprocess" not in graph.metadata
-        else None,
+        pixels=told if raw is None and "limex.preprocess" not in graph.metadata else None,
     )
 
 

@@ -6,6 +6,7 @@ safe, however much the model's own file is trusted.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from lime_cli.models.bag_of_words import is_vectorizer
 from lime_cli.models.encoders import width_of
 from lime_cli.models.model_file import (
     APPLIED_FIRST,
+    ENCODERS,
+    LISTS_COLUMNS,
     NAMES_CLASSES,
     VECTORIZERS,
     ModelFile,
@@ -43,17 +46,43 @@ def takes_an_array(model: Any) -> bool:
     )
 
 
+def own_columns(model: Any) -> frozenset[str]:
+    """Return the names of columns that a model takes, of which nothing in it makes others."""
+    inner = getattr(model, "best_estimator_", model)
+    names = () if hasattr(inner, "steps") else getattr(model, "feature_names_in_", ())
+    return frozenset(map(str, names))
+
+
+def belonging(file: ModelFile, columns: frozenset[str], load: Load) -> tuple[str, ...]:
+    """Name the files beside a model that may belong before it.
+
+    Before one that names its ``columns`` it is what takes some of them, each into one.
+    """
+    found = pickles_beside(file.path, APPLIED_FIRST)
+    if not columns:
+        lists = pickles_beside(file.path, LISTS_COLUMNS) if found else ()
+        return tuple(dict.fromkeys((*found, *lists)))
+    return tuple(one for one in found[:TRIED] if _takes(_opened(file, one, load), columns))
+
+
+def _takes(held: Any, columns: frozenset[str]) -> bool:
+    if isinstance(held, dict) and {*map(str, held)} & columns:
+        return True
+    names = [{*map(str, getattr(one, "feature_names_in_", ()))} for one in _inside(held)]
+    return any(one and one <= columns for one in names)
+
+
 def opened_beside(file: ModelFile, load: Load) -> list[tuple[str, Any]]:
     """Return what lies beside a model and may stand before it, by the files' names: transformers,
     a vectorizer of texts first; nothing where there is no vectorizer.
     """
     named = pickles_beside(file.path, VECTORIZERS)[:TRIED]
     found = [(name, one) for name in named for one in _inside(_opened(file, name, load))]
-    if not any(is_vectorizer(one) for _, one in found):
+    if not any(_reads_texts(one) for _, one in found):
         return []
     more = [name for name in pickles_beside(file.path, APPLIED_FIRST) if name not in named]
     found += [(name, one) for name in more for one in _inside(_opened(file, name, load))]
-    return sorted(found, key=lambda one: not is_vectorizer(one[1]))
+    return sorted(found, key=lambda one: not _reads_texts(one[1]))
 
 
 def behind_vectorizer(
@@ -65,13 +94,16 @@ def behind_vectorizer(
     Else say which ``others`` beside it may belong before it.
     """
     if not takes_an_array(model):
-        return model, file, ()
+        return model, file, _not_applied(file.path, others)
     n = int(model.n_features_in_)
     steps = _steps(beside, n) if file.key is None else []
     if not steps:
         return model, file, _not_applied(file.path, others)
     from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import FunctionTransformer
 
+    dense = [("dense", FunctionTransformer(_dense, accept_sparse=True))]
+    dense = dense if _refuses_sparse(model, Pipeline(steps).transform(["a"])) else []
     listed, several = " and ".join(repr(name) for name, _ in steps), len(steps) > 1
     words = (
         f"{listed} beside the model {'are' if several else 'is'} applied before it, as "
@@ -79,19 +111,19 @@ def behind_vectorizer(
         "go in as they are: what a program does to texts first is not known"
     )
     file = file._replace(vectorizers=tuple(_beside(file, name) for name, _ in steps))
-    return Pipeline([*steps, ("model", model)]), file, (CodedWarning("chained", words),)
+    return Pipeline([*steps, *dense, ("model", model)]), file, (CodedWarning("chained", words),)
 
 
 def _steps(beside: list[tuple[str, Any]], n: int) -> list[tuple[str, Any]]:
     """Return what makes n columns of texts, by the files' names; nothing if that is not clear."""
-    found = [(name, one) for name, one in beside if is_vectorizer(one)]
+    found = [(name, one) for name, one in beside if _reads_texts(one)]
     if len(found) != 1:
         return []
-    width = _width(found[0][1])
+    width = int(found[0][1].transform(["a"]).shape[1])
     between = [
         (name, one)
         for name, one in beside
-        if not is_vectorizer(one) and getattr(one, "n_features_in_", None) in (width, n)
+        if not _reads_texts(one) and getattr(one, "n_features_in_", None) in (width, n)
     ]
     widths = [width, *(width_of(one) for _, one in between)]
     taken = [*(one.n_features_in_ for _, one in between), n]
@@ -104,7 +136,7 @@ def with_names(way: Way, file: ModelFile, load: Load) -> tuple[ModelFile, Said]:
     """
     classes = way.stated.classes or ()
     numbers = tuple(map(str, range(len(classes))))
-    found = pickles_beside(file.path, NAMES_CLASSES)
+    found = pickles_beside(file.path, ENCODERS)
     if not found or file.classes or way.input.kind != "text" or classes != numbers or not classes:
         return file, ()
     naming = {
@@ -116,6 +148,9 @@ def with_names(way: Way, file: ModelFile, load: Load) -> tuple[ModelFile, Said]:
         ((name, names),) = naming.items()
         words = f"classes are called as {name!r} beside the model has them; --classes changes this"
         return file._replace(classes=names), (CodedWarning("classes_assumed", words),)
+    found = pickles_beside(file.path, NAMES_CLASSES)
+    if not found:
+        return file, ()
     place = str(Path(file.path).with_name(found[0]))
     code = f"import joblib; print(*joblib.load({place!r}).classes_, sep=',')"
     words = (
@@ -142,9 +177,26 @@ def _inside(held: Any) -> list[Any]:
     return [one for one in (held, *inside) if hasattr(one, "transform") and not can_predict(one)]
 
 
-def _width(vectorizer: Any) -> int | None:
-    words = getattr(vectorizer, "vocabulary_", None)
-    return len(words) if words is not None else getattr(vectorizer, "n_features", None)
+def _reads_texts(one: Any) -> bool:
+    """Tell a fitted vectorizer, several side by side, or a pipeline that begins with one."""
+    if type(one).__module__ != "sklearn.pipeline":
+        return is_vectorizer(one) and (
+            hasattr(one, "vocabulary_") or not hasattr(one, "vocabulary")
+        )
+    parts = [part for _, part, *_ in getattr(one, "transformer_list", None) or one.steps[:1]]
+    return bool(parts) and all(map(_reads_texts, parts))
+
+
+def _refuses_sparse(model: Any, one: Any) -> bool:
+    try:
+        model.predict(one)
+    except (TypeError, ValueError) as error:
+        return re.search("dense|sparse", str(error), re.IGNORECASE) is not None
+    return False
+
+
+def _dense(matrix: Any) -> Any:
+    return matrix.toarray() if hasattr(matrix, "toarray") else matrix
 
 
 def _names_in(held: Any) -> tuple[str, ...] | None:
@@ -156,14 +208,14 @@ def _names_in(held: Any) -> tuple[str, ...] | None:
 
 
 def _not_applied(path: str, found: Sequence[str]) -> Said:
-    """Say what lies beside a model that may belong before it."""
+    """Say what lies beside a model that may belong before it, and how all become one file."""
     if not found:
         return ()
-    places = (str(Path(path).with_name(found[0])), path)
-    held = ", ".join(f"joblib.load({place!r})" for place in places)
-    code = f"joblib.dump(make_pipeline({held}), 'both.joblib')"
-    made = f'python -c "import joblib; from sklearn.pipeline import make_pipeline; {code}"'
-    listed = " and ".join(map(repr, found[:2]))
+    parts = {Path(one).stem: str(Path(path).with_name(one)) for one in found[:TRIED]}
+    parts["model"] = path
+    held = ", ".join(f"{name!r}: joblib.load({place!r})" for name, place in parts.items())
+    made = f"python -c \"import joblib; joblib.dump({{{held}}}, 'both.joblib')\""
+    listed = " and ".join(repr(one) for one in found[:TRIED])
     words = f"nothing of {listed} beside the model is applied; if it was fitted behind it, {made}"
     words += " makes both.joblib, which you can explain instead"
     return (CodedWarning("not_applied", words),)

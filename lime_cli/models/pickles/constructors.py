@@ -264,7 +264,8 @@ def call(key: Global, function: Constructor, args: tuple[object, ...]) -> object
     return made
 
 
-def _array(cls: object = None, shape: object = None, code: object = None) -> bool:
+def is_empty_array(cls: object = None, shape: object = None, code: object = None) -> bool:
+    """Tell what numpy is given to make an array that is filled later."""
     return cls is np.ndarray and shape == (0,) and code in (b"b", "b")
 
 
@@ -501,7 +502,7 @@ GUARDS: Mapping[Global, Callable[..., bool]] = {
     ("datetime", "datetime"): _moment,
     ("datetime", "time"): _moment,
     ("datetime", "timezone"): _moment,
-    ("numpy._core.multiarray", "_reconstruct"): _array,
+    ("numpy._core.multiarray", "_reconstruct"): is_empty_array,
     SCALAR: scalar_of,
     BUFFER: _buffer,
     ("numpy.ma.core", "_mareconstruct"): _masked,

@@ -363,9 +363,7 @@ _STAND_INS: Mapping[Global, Any] = {
     ZONE_OF: zone_of,
     **{("pandas.core.indexes.numeric", f"{kind}Index"): OldIndex for kind in _OLD},
     **{(module, "PeriodDtype"): _period_dtype for module in _DTYPES},
-    **{
-        (module, f"{kind}Dtype"): Parts for module in _DTYPES for kind in ("DatetimeTZ", "Interval")
-    },
+    **{(module, f"{kind}Dtype"): Parts for module in _DTYPES for kind in _PARTED},
     **dict.fromkeys(_MASKED, Masked),
 }
 

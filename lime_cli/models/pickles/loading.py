@@ -19,10 +19,10 @@ import joblib
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import ModelError, UntrustedModel
 from lime_cli.models.boosters import as_estimator, read_no_files
-from lime_cli.models.chains import classes_in
+from lime_cli.models.chains import classes_in, scales_in
 from lime_cli.models.containers import opened
 from lime_cli.models.content import Content
-from lime_cli.models.model_file import APPLIED_FIRST, ModelFile, columns_beside, pickles_beside
+from lime_cli.models.model_file import ModelFile, columns_beside
 from lime_cli.models.parts import check_fitted
 from lime_cli.models.pickles import refusals, tripwire
 from lime_cli.models.pickles.archive import (
@@ -36,7 +36,9 @@ from lime_cli.models.pickles.archive import (
 )
 from lime_cli.models.pickles.beside import (
     behind_vectorizer,
+    belonging,
     opened_beside,
+    own_columns,
     takes_an_array,
     with_names,
 )
@@ -304,7 +306,7 @@ def predictor_of(
     digest = content.digest_in_thread()
     _count_processors()
     read_no_files()
-    columns_said, first = columns_beside(file.path), pickles_beside(file.path, APPLIED_FIRST)
+    columns_said = columns_beside(file.path)
     with looked_at(name), guarded(file, kind):  # what a model has and can is asked of the model
         model, said, columns = opened(held, file.key, name)
         naming_it = None if file.classes else classes_in(held, model)
@@ -314,12 +316,16 @@ def predictor_of(
             words = f"classes are called as {key!r} of the file has them; --classes changes this"
             said = (*said, CodedWarning("classes_assumed", words))
         check_fitted(model, name)
-        alone = takes_an_array(model)
+        alone, own = takes_an_array(model), own_columns(model)
     beside = opened_beside(file, _strictly) if alone else []
+    others = belonging(file, own, _strictly) if alone or own else ()
     with looked_at(name), guarded(file, kind):
-        model, file, before = behind_vectorizer(model, file, beside, first)
+        model, file, before = behind_vectorizer(model, file, beside, others)
         origin = Origin(kind, digest, name, (*_version_gap(name, heard), *said, *before))
         way = way_of(as_estimator(model), file, origin, columns or columns_said)
+        told = next((one.message for one in before if one.code == "not_applied"), "")
+        more = way.input._replace(beside=told, scales=scales_in(held, model))
+        way = way._replace(input=more)
     file, named = with_names(way, file, _strictly)
     return Predictor(file, way._replace(warnings=(*way.warnings, *named)))
 

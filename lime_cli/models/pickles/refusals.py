@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -147,10 +149,21 @@ def other_version(path: Path, what: str, sklearn_version: str) -> ModelError:
     return ModelError(text, "save the model again with the installed version of scikit-learn")
 
 
+OLD_BOOSTER = r"header\[0\] == '\{'|serialisation_header_|Invalid serialization file"
+"""What XGBoost says of pickles of older releases."""
+
+
 def unbuildable(path: Path, error: Exception, sklearn_version: str) -> ModelError:
     """Word that building the objects of a file failed in foreign code."""
     if isinstance(error, MemoryError):
         return ModelError(f"{path.name}: needs more memory than is available")
+    if re.search(OLD_BOOSTER, str(error)):
+        return ModelError(
+            f"{path.name}: was pickled by an older XGBoost, and XGBoost "
+            f"{sys.modules['xgboost'].__version__} does not read its pickles",
+            "save it as JSON where it was fitted, and explain that: "
+            "model.get_booster().save_model('model.json')",
+        )
     reason = f"{type(error).__name__}: {first_line(str(error))}"
     if sklearn_version and sklearn_version != metadata.version("scikit-learn"):
         return other_version(path, f"cannot be rebuilt ({reason})", sklearn_version)

@@ -22,8 +22,14 @@ from lime_cli.models.pickles.policy import Bomb
 _LEAST_BYTES = 1000
 """Shorter runs cost more to hand over than to run."""
 
+_LEAST_BYTES_GOT = 100
+"""Of what only asks for what C has, and may not have given to the machine yet."""
+
 _MOST_STEPS = 4000
 """Matched at once: the expression keeps a place for each."""
+
+_AT_ONCE = 1 << 17
+"""Bytes of pairs that are handed over, or little more."""
 
 _WHERE = rb"(?:h.|j.{4})"
 
@@ -54,7 +60,7 @@ class Memo(dict[int, object]):
         super().__init__()
         self.n_in_runs = 0
         self.is_in_order = True
-        """Whether every number is one more than the last, as it is without a say of the file."""
+        """Whether every number is one more than the last, so that none stands for two things."""
         self._n_given = 0
         self._most_number = _LEAST_FILE
         """Of a file of so many bytes: C makes room for all smaller numbers."""
@@ -67,6 +73,11 @@ class Memo(dict[int, object]):
         self[number] = value = _alone(value)
         self.n_in_runs -= 1
         return value
+
+    def put(self, number: int, value: object) -> None:
+        """Give a value a number that the file chose."""
+        self.is_in_order &= number == len(self) + self.n_in_runs
+        self[number] = value
 
     def memoize(self, value: object) -> None:
         """Give a value the next number."""
@@ -86,18 +97,26 @@ class Memo(dict[int, object]):
         size = _Size(data[:1] == b"\x80" and data[1] >= 4, (len(data) >> 16).bit_length())
         found = _pairs(size).match(data, at)
         if found is not None and found.end() - at >= _LEAST_BYTES:
-            return self._paired(found, 1, _pair(size), target)
+            return self._paired(found, 1, size, target)
+        found = _words(size).match(data, at)
+        if found is not None and found.end() - at >= _LEAST_BYTES:
+            values = self._values(found[0])
+            self.n_in_runs += len(values)
+            self.is_in_order &= size.is_short
+            return values, found.end()
+        found = _GETS.match(data, at)
+        if found is not None and found.end() - at >= _LEAST_BYTES_GOT:
+            return _each_alone(self._values(found[0])), found.end()
         found = _plain(size).match(data, at)
         if found is not None and found.end() - at >= _LEAST_BYTES:
             values = self._values(found[0])
             kinds = list(map(type, values))
+            self.is_in_order &= size.is_short or found["new"] is None
             if found["new"] is not None and found["got"] is None:
                 self.n_in_runs += kinds.count(str)
             elif found["new"] is not None:
                 self.n_in_runs += sum(map(len, _steps(size).findall(found[0])))
-            if found["got"] is not None and not {bytes, bytearray}.isdisjoint(kinds):
-                values = tuple(map(_alone, values))
-            return values, found.end()
+            return _each_alone(values) if found["got"] is not None else values, found.end()
         call = _call(size).match(data, at)
         if call is None:
             return None
@@ -110,55 +129,47 @@ class Memo(dict[int, object]):
         if not may_call(function, dtype, n_bytes):
             return None
         if has_words:  # which is numbered, as are the bytes, the arguments and the scalar
-            return self._paired(found, 4, _call(size), target)
+            return self._paired(found, 4, size, target)
+        self.is_in_order &= size.is_short
         values = self._values(found[0])
         self.n_in_runs += 3 * len(values)
         return values, found.end()
 
+    def has(self, numbered: Sequence[tuple[bytes, object]]) -> bool:
+        """Tell whether C gives these objects where it is asked for them by these instructions."""
+        asked = cast("Values", self._answered(b"(%bt" % b"".join(code for code, _ in numbered)))
+        return all(map(is_, asked, (thing for _, thing in numbered)))
+
     def repeated(
-        self,
-        program: memoryview,
-        into: Values,
-        got: Sequence[tuple[bytes, object]],
-        n_numbers: int,
-    ) -> Values | None:
+        self, program: Sequence[bytes | memoryview], given: Values, n_numbers: int
+    ) -> Values:
         """Make objects by what makes so many, which gives out so many numbers.
 
-        It begins with what is given as ``into`` on the stack. Returns all that is there in the
-        end, or None where the numbers that are asked for stand for other things than is thought.
+        It may ask for what is given. Returns all that it leaves, in a tuple.
         """
-        if not self.is_in_order:
-            return None
-        asked = cast("Values", self._answered(b"(%bt" % b"".join(code for code, _ in got)))
-        if not all(map(is_, asked, (thing for _, thing in got))):
-            return None
-        start = b"(%b" % (b"NQ" * len(into))
-        made = cast("Values", self._answered(start, program, b"t", given=into))
+        made = cast("Values", self._answered(*program, given=given))
         self.n_in_runs += n_numbers
         return made
 
     def _paired(
-        self,
-        found: re.Match[bytes],
-        n_numbers: int,
-        pair: re.Pattern[bytes],
-        target: Target,
+        self, found: re.Match[bytes], n_numbers: int, size: _Size, target: Target
     ) -> tuple[Values | None, int]:
         """Run pairs of a word and a value, each of which gives out so many numbers."""
-        end = found.end()
-        into = target() if found.string[end : end + 1] == b"u" else None
+        self.is_in_order &= size.is_short
+        batches, end = _batches(found, size)
+        into = target() if batches else None
         if into is None:
             values = self._values(found[0])
             self.n_in_runs += n_numbers * (len(values) // 2)
-            return values, end
+            return values, found.end()
         first, n_pairs = len(self) + self.n_in_runs, -len(into)
-        run = memoryview(found.string)[found.start() : end]
-        self._answered(b"NQ(", run, b"u", given=(into,))
+        self._answered(b"NQ(", *batches, given=(into,))
         n_pairs += len(into)
         if self._engine.has(first + n_numbers * n_pairs):  # some word came twice
-            n_pairs = len(pair.findall(found[0]))
+            pair = _pair(size) if n_numbers == 1 else _call(size)
+            n_pairs = len(pair.findall(b"".join(batches)))
         self.n_in_runs += n_numbers * n_pairs
-        return None, end + 1
+        return None, end
 
     def _values(self, run: bytes) -> Values:
         return cast("Values", self._answered(b"(%bt" % run))
@@ -178,6 +189,12 @@ class Memo(dict[int, object]):
 def _alone(value: object) -> object:
     """Return bytes that no array has that was made in C: arrays share what they are made of."""
     return type(value)(memoryview(value)) if isinstance(value, (bytes, bytearray)) else value
+
+
+def _each_alone(values: Values) -> Values:
+    if {bytes, bytearray}.isdisjoint(map(type, values)):
+        return values
+    return tuple(map(_alone, values))
 
 
 class _Size(NamedTuple):
@@ -213,6 +230,56 @@ def _pair(size: _Size) -> re.Pattern[bytes]:
 @cache
 def _pairs(size: _Size) -> re.Pattern[bytes]:
     return re.compile(rb"(?:%b){1,%d}" % (_pair(size).pattern, _MOST_STEPS), re.DOTALL)
+
+
+@cache
+def _parted(size: _Size) -> re.Pattern[bytes]:
+    """Return an expression for a pair in the midst of which a frame begins."""
+    return re.compile(b"(%b)\x95.{8}(%b)" % (_word(size), _NUMBER), re.DOTALL)
+
+
+def _batches(found: re.Match[bytes], size: _Size) -> tuple[list[memoryview], int]:
+    """Return what puts the pairs of a match, and those after them, into one dictionary.
+
+    Also returns where that ends. It holds the instructions of an expression that matches over and
+    over, with the same function and dtype where it has any, and between those SETITEMS and MARK;
+    the marks of frames are left out.
+    """
+    data, view = found.string, memoryview(found.string)
+    pieces, at = [view[found.start() : found.end()]], found.end()
+    n_whole, whole_until = 0, found.start()
+    while whole_until - found.start() < _AT_ONCE:
+        code = data[at : at + 1]
+        if code == b"u":  # SETITEMS
+            pieces.append(view[at : at + 1])
+            at += 1
+            n_whole, whole_until = len(pieces), at
+            if data[at : at + 1] != b"(":
+                break
+            pieces.append(view[at : at + 1])
+            at += 1
+        elif code == b"\x95":  # FRAME
+            at += 9
+        else:
+            more = found.re.match(data, at)
+            parted = _parted(size).match(data, at) if more is None else None
+            if more is not None and more.groups() == found.groups():
+                pieces.append(view[at : more.end()])
+                at = more.end()
+            elif parted is not None and not found.re.groups:
+                pieces += (view[slice(*parted.span(1))], view[slice(*parted.span(2))])
+                at = parted.end()
+            else:
+                break
+    return pieces[:n_whole], whole_until
+
+
+@cache
+def _words(size: _Size) -> re.Pattern[bytes]:
+    return re.compile(rb"(?:%b){1,%d}" % (_word(size), _MOST_STEPS), re.DOTALL)
+
+
+_GETS = re.compile(rb"(?:%b){1,%d}" % (_WHERE, _MOST_STEPS), re.DOTALL)
 
 
 @cache
@@ -254,8 +321,9 @@ class _Feed:
     def __init__(self) -> None:
         self.pieces: list[bytes | memoryview] = []
 
-    def read(self, _n_bytes: int) -> Any:
-        return self.pieces.pop()
+    def read(self, n_bytes: int) -> Any:
+        # C asks for the nothing that is in an empty bytearray where that ends a piece.
+        return self.pieces.pop() if n_bytes else b""
 
     def readline(self) -> bytes:
         raise EOFError

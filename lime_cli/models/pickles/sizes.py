@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from array import array
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache, partial
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from lime_cli.models.booster_files import Unfit, check_catboost, check_lightgbm
 from lime_cli.models.pickles.policy import Refused
+from lime_cli.models.walking import identity
 from lime_cli.models.xgboost_trees import check_xgboost
 
 TREE = ("sklearn.tree._tree", "Tree")
@@ -32,7 +33,7 @@ _LEAF = -1
 
 _LINKS = {"left_child", "right_child", "feature"}
 
-_GROUP = 1 << 14  # nodes checked at once: enough for many small trees, little beside one large
+_GROUP = 1 << 15  # nodes checked at once: enough for many small trees, little beside one large
 
 _HIGHEST_DEGREE = 100
 
@@ -194,10 +195,12 @@ def check_sizes(kinds: Mapping[type, Sequence[Any]]) -> None:
             for group in _groups(things):
                 _check_trees(group)
     for kind, things in kinds.items():
-        if issubclass(kind, np.ndarray):
+        if issubclass(kind, np.ndarray) and any(map(_holds_words, types_of(things))):
             for array in things:
-                if array.dtype.kind in "UV" and _holds_words(array.dtype):
+                if _holds_words(array.dtype):
                     check_words(array)
+        if keeps_names(cast("Hashable", kind)):
+            _check_widths(things)
         for check in _checks_of(kind):
             for thing in things:
                 check(thing)
@@ -212,7 +215,6 @@ def _checks(kind: Any) -> tuple[Callable[[Any], None], ...]:
     if issubclass(kind, (np.random.RandomState, np.random.Generator, np.random.BitGenerator)):
         checks.append(_check_random)
     if keeps_names(cast("Hashable", kind)):
-        checks.append(_check_widths)
         for place, check in _CHECKS.items():
             if kind.__module__.startswith(place):
                 checks.append(partial(_checked, check))
@@ -235,12 +237,19 @@ def _check_random(source: Any) -> None:
     _fits(all(at_most), "a random number generator with an invalid position")
 
 
-def _check_widths(thing: Any) -> None:
-    held = thing.__dict__
-    if "tree_" in held and _is_tree(held["tree_"]):
-        _check_width(held["tree_"], _width(held))
-    for tree, n_features in _members(thing, held) if "estimators_" in held else ():
-        _check_width(tree, n_features)
+def types_of(arrays: Iterable[np.ndarray]) -> Collection[Any]:
+    """Return the types of what is in some arrays, hardly any twice."""
+    return {identity(one): one for one in [array.dtype for array in arrays]}.values()
+
+
+def _check_widths(things: Iterable[Any]) -> None:
+    for thing in things:
+        held = thing.__dict__
+        if "tree_" in held and _is_tree(held["tree_"]):
+            _check_width(held["tree_"], _width(held))
+        if "estimators_" in held:
+            for tree, n_features in _members(thing, held):
+                _check_width(tree, n_features)
 
 
 def _check_width(tree: Any, n_features: int) -> None:
@@ -590,15 +599,21 @@ def _check_histogram_trees(trees: list[Any], is_category: np.ndarray) -> None:
 
     ``is_category`` tells for each column whether it holds categories.
     """
-    for tree in trees:
-        words, binned = tree.raw_left_cat_bitsets, tree.binned_left_cat_bitsets
-        for sets in (words, binned):
-            _fits(_numbers(sets, 2) and sets.shape[1] == _WORDS_OF_SET, "damaged categories")
-        plain = type(tree.nodes) is np.ndarray and tree.nodes.ndim == 1 and len(tree.nodes)
-        _fits(plain, "a decision tree without nodes")
-    counts = np.array([len(tree.nodes) for tree in trees])
-    sets = np.array([len(tree.raw_left_cat_bitsets) for tree in trees])
-    nodes = _joined([tree.nodes for tree in trees])
+    for sets in (
+        [tree.raw_left_cat_bitsets for tree in trees],
+        [tree.binned_left_cat_bitsets for tree in trees],
+    ):
+        _fits(set(map(type, sets)) == {np.ndarray}, "damaged categories")
+        plain = {one.kind for one in types_of(sets)} <= set("biuf")
+        shapes = {one.shape for one in sets}
+        fits = plain and all(len(one) == 2 and one[1] == _WORDS_OF_SET for one in shapes)
+        _fits(fits, "damaged categories")
+    nodes_of = [tree.nodes for tree in trees]
+    plain = set(map(type, nodes_of)) == {np.ndarray} and {one.ndim for one in nodes_of} == {1}
+    _fits(plain and all(map(len, nodes_of)), "a decision tree without nodes")
+    counts = np.array(list(map(len, nodes_of)))
+    n_sets = np.array([len(tree.raw_left_cat_bitsets) for tree in trees])
+    nodes = _joined(nodes_of)
     inner = np.flatnonzero(nodes["is_leaf"] == 0)
     owner = np.repeat(np.arange(len(trees)), counts).take(inner)
     place = inner - (np.cumsum(counts) - counts).take(owner)
@@ -611,13 +626,13 @@ def _check_histogram_trees(trees: list[Any], is_category: np.ndarray) -> None:
     by_set = np.flatnonzero(nodes["is_categorical"].take(inner) != 0)
     known = np.all(is_category.take(column.take(by_set)))
     _fits(known, "a decision tree that splits numbers by categories")
-    _check_range(nodes["bitset_idx"].take(inner).take(by_set), sets.take(owner.take(by_set)))
+    _check_range(nodes["bitset_idx"].take(inner).take(by_set), n_sets.take(owner.take(by_set)))
 
 
 def _joined(nodes: list[np.ndarray]) -> np.ndarray:
     """Lay arrays of nodes end to end; numpy would compare the fields of all of them in Python."""
     kind = nodes[0].dtype
-    if kind.hasobject or any(one.dtype != kind for one in nodes):
+    if kind.hasobject or any(one != kind for one in types_of(nodes)):
         raise Damaged("decision trees of several kinds")
     return np.frombuffer(b"".join(map(np.ndarray.tobytes, nodes)), kind)
 
@@ -653,7 +668,8 @@ def _check_trees(trees: list[Any]) -> None:
     if np.any(below <= inner) or np.any(below >= np.repeat(ends, n_inner)):
         raise Damaged("a decision tree with branches that lead nowhere")
     widths = np.array([tree.n_features for tree in trees])
-    _check_range(feature.take(inner), np.repeat(widths, n_inner))
+    same = np.all(widths == widths[0])
+    _check_range(feature.take(inner), widths[0] if same else np.repeat(widths, n_inner))
     is_met = np.zeros(len(left), bool)
     is_met[below] = True
     if np.count_nonzero(is_met) != below.size:
@@ -677,6 +693,6 @@ def _check_depths(below: Any, limits: Any, is_root: Any) -> None:
 
 
 def _check_range(indices: np.ndarray, end: int | np.ndarray) -> None:
-    values = indices.astype(np.int64)
+    values = indices.astype(np.int64, copy=False)
     if np.any(values < 0) or np.any(values >= end):
         raise Damaged("a decision tree that uses a column that does not exist")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property, lru_cache, partial
 from typing import Any, NamedTuple, cast
@@ -18,7 +18,7 @@ from lime_cli.models.pickles.constructors import (
     is_plain_class,
 )
 from lime_cli.models.pickles.policy import Bomb, Refused
-from lime_cli.models.pickles.sizes import Damaged, check_sizes
+from lime_cli.models.pickles.sizes import Damaged, check_sizes, types_of
 from lime_cli.models.walking import (
     CONTAINERS,
     FUNCTIONS,
@@ -89,17 +89,19 @@ def check_model(*roots: object, trusted: tuple[str, ...] = ()) -> None:
     """
     kinds: defaultdict[type, list[Any]] = defaultdict(list)
     reports: set[int] = set()
-    for thing, shape in walk(*roots):
-        kinds[type(thing)].append(thing)
-        if shape is None or (trusted and shape.kind.__module__ in trusted):
+    for kind, things, shape in walk(*roots):
+        kinds[kind].extend(things)
+        if shape is None or (trusted and kind.__module__ in trusted):
             continue
         plan = _plan_of(shape)
         if plan.is_report:
-            reports.update(map(identity, thing.cv_results_.values()))
+            reports.update(identity(one) for thing in things for one in thing.cv_results_.values())
         for name, check in plan.checks:
-            check(thing, name, thing.__dict__[name])
+            for thing in things:
+                check(thing, name, thing.__dict__[name])
         if plan.may_act:
-            _check_values(*_held(thing, shape), trusted)
+            for thing in things:
+                _check_values(*_held(thing, shape), trusted)
     for kind, things in kinds.items():
         if issubclass(kind, np.ndarray):
             _check_arrays(kind, things, reports)
@@ -147,11 +149,12 @@ def _held(thing: Any, shape: Shape) -> tuple[str, Collection[Any]]:
 
 
 def _check_arrays(kind: type, arrays: list[Any], reports: set[int]) -> None:
-    for array in arrays:
-        if not array.itemsize and array.size > MOST_NUMBERS:
-            raise Bomb("holds an array of None that is larger than memory")
-        is_report = kind is np.ma.MaskedArray and identity(array) in reports
-        if kind is not np.ndarray and not is_report:
+    if not all(one.itemsize for one in types_of(arrays)):
+        for array in arrays:
+            if not array.itemsize and array.size > MOST_NUMBERS:
+                raise Bomb("holds an array of None that is larger than memory")
+    for array in arrays if kind is not np.ndarray else ():
+        if kind is not np.ma.MaskedArray or identity(array) not in reports:
             raise Refused(f"holds a {kind.__name__}, which hides what is in it")
 
 
@@ -292,10 +295,15 @@ def _asked(one: Any) -> tuple[int, dict[int, tuple[int, Any]]]:
     parts = [part for part in _parts_asked(one) if type(part) not in PLAIN]
     if len(parts) > _MOST_CALLS:
         raise Bomb("holds more members than any model has")
-    asking = [part for part in parts if _asks(part)]
-    numbers = list(map(identity, asking))
-    often, each = Counter(numbers), dict(zip(numbers, asking, strict=True))
-    return len(parts) - len(asking), {number: (often[number], each[number]) for number in each}
+    n_leaves = 0
+    asking: dict[int, tuple[int, Any]] = {}
+    for part in parts:
+        if _asks(part):
+            number = identity(part)
+            asking[number] = (asking[number][0] + 1 if number in asking else 1, part)
+        else:
+            n_leaves += 1
+    return n_leaves, asking
 
 
 def _asks(part: Any) -> bool:

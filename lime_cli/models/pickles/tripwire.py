@@ -132,13 +132,20 @@ def armed() -> Iterator[None]:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Have no garbage collected meanwhile; a model's many new objects are none."""
+    """Have no garbage collected meanwhile; a model's many new objects are none.
+
+    They count as old afterwards, as if they had been looked at, unless somebody keeps others from
+    being collected: to let those go again is not for us.
+    """
     was_collecting = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if was_collecting:
+            if not gc.get_freeze_count():
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
 
 

@@ -97,11 +97,6 @@ class Reader(pickle._Unpickler):
         cls.instructions[b""] = cls.load_nothing
 
     def __init__(self, stream: BinaryIO, end: int | None) -> None:
-        if isinstance(stream, BytesIO):
-            content = stream.getvalue()
-            plain = _unframed(content)
-            if plain is not content:
-                stream, end = BytesIO(plain), len(plain)
         # Python 2 wrote the bytes of arrays as text; latin-1 gives them back one to one.
         super().__init__(stream, encoding="latin1")
         self.stream = stream
@@ -177,14 +172,17 @@ class Reader(pickle._Unpickler):
                 elif code == 0x4B:  # BININT1
                     push(data[at + 1])
                     at += 2
-                elif code == 0x81 and repeats is not None:  # NEWOBJ
-                    found = repeats.run(data, at, memo, stack, len(self.metastack))
-                    if found is None:
-                        at += 1
+                elif repeats is not None and (code == 0x81 or code == 0x52):  # NEWOBJ, REDUCE
+                    made = repeats.run(data, at, memo, stack, self.metastack)
+                    at = at + 1 if made is None else made.end
+                    if made is None:
                         apart[code](self)
-                    else:
-                        made, at = found
-                        self.note(made)
+                        continue
+                    self.note(made.objects)
+                    if made.is_in_lists:
+                        self.pop_mark()
+                        stack = self.stack
+                        push = stack.append
                 elif code in apart:
                     at += 1
                     apart[code](self)
@@ -205,13 +203,11 @@ class Reader(pickle._Unpickler):
                     push(None)
                     at += 1
                 elif code == 0x71:  # BINPUT
-                    memo.is_in_order = False
-                    memo[data[at + 1]] = stack[-1]
+                    memo.put(data[at + 1], stack[-1])
                     at += 2
                 elif code == 0x72:  # LONG_BINPUT
                     at += 5
-                    memo.is_in_order = False
-                    memo[int.from_bytes(data[at - 4 : at], "little")] = stack[-1]
+                    memo.put(int.from_bytes(data[at - 4 : at], "little"), stack[-1])
                 elif code == 0x58:  # BINUNICODE
                     start = at + 5
                     at = start + int.from_bytes(data[at + 1 : start], "little")
@@ -276,14 +272,6 @@ class Reader(pickle._Unpickler):
     def load_put(self) -> None:
         self.memo.is_in_order = False
         super().load_put()  # type: ignore[misc]
-
-    def load_binput(self) -> None:
-        self.memo.is_in_order = False
-        super().load_binput()  # type: ignore[misc]
-
-    def load_long_binput(self) -> None:
-        self.memo.is_in_order = False
-        super().load_long_binput()  # type: ignore[misc]
 
     def load_stop(self) -> None:
         raise _Done
@@ -390,34 +378,6 @@ class Reader(pickle._Unpickler):
         held: set[object] = set()
         self._collisions.store(held.update, items, len(items))
         self.append(frozenset(held))
-
-
-_LARGE = {0x42: 5, 0x58: 5, 0x8D: 9, 0x8E: 9, 0x96: 9}
-"""Instructions that push many bytes, and how much stands before those."""
-
-
-_MOST_UNFRAMED = 1 << 26
-"""Of larger files there is no second copy."""
-
-
-def _unframed(data: bytes) -> bytes:
-    """Take out the marks of frames, which only tell how far to read ahead.
-
-    They stay where they do not follow each other to the end, as between arrays of joblib.
-    """
-    if len(data) > _MOST_UNFRAMED:
-        return data
-    view = memoryview(data)
-    pieces, at = [view[:2]], 2
-    while data[at : at + 1] == b"\x95":
-        end = at + 9 + int.from_bytes(data[at + 1 : at + 9], "little")
-        pieces.append(view[at + 9 : end])
-        n_head = _LARGE.get(data[end]) if end < len(data) else None
-        at = end
-        if n_head is not None:  # something large stands between frames
-            at = end + n_head + int.from_bytes(data[end + 1 : end + n_head], "little")
-            pieces.append(view[end:at])
-    return b"".join(pieces) if at == len(data) and len(pieces) > 2 else data
 
 
 def _is_dict(target: object) -> bool:

@@ -177,7 +177,8 @@ def _onnx(report: ModelReport, page: Page) -> Iterator[Text]:
     signature = report.signature
     if signature is None:
         return
-    yield from page.row("written by", f"{signature.producer or '?'}, IR {signature.ir_version}")
+    by = f"{signature.producer}, " if signature.producer else ""
+    yield from page.row("written by", f"{by}IR {signature.ir_version}")
     yield from page.row("opset", ", ".join(f"{name} {n}" for name, n in signature.opsets))
     yield from page.row("operators", _some(signature.operators))
     for key, ports in (("input", signature.inputs), ("output", signature.outputs)):
