@@ -300,7 +300,7 @@ class _Filling:
         counts += [f"{tally.failed:,} failed"] * bool(tally.failed)
         counts += [f"{self._skipped:,} skipped"] * bool(self._skipped)
         verb = f"wrote {folder}:" if merged else f"{folder} is already complete:"
-        hint = "; correct them, then add --retry-failed" if tally.failed else ""
+        hint = "; correct what failed, then add --retry-failed" if tally.failed else ""
         console.say(f"{verb} {', '.join(counts)}{hint}")
 
 
