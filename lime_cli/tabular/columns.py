@@ -152,11 +152,13 @@ def _plain(name: str) -> str:
 
 
 def _of_numbers(stream: Stream, columns: Sequence[str], wanted: int) -> list[str]:
-    """Return the columns of numbers, of which there are as many as wanted; else nothing."""
+    """Return the columns of numbers, if there are as many as wanted and no true answers; else
+    nothing.
+    """
     held = zip(*(one.cells for one in islice(stream.records, LOOKED_AT) if one.cells), strict=False)
     kinds = dict(zip(stream.header, map(kind_of, held), strict=False))
     found = [name for name in columns if kinds.get(name) in ("number", "bool")]
-    return found if len(found) == wanted else []
+    return found if len(found) == wanted and not any(map(is_label, found)) else []
 
 
 SHOWN = 12

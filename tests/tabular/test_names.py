@@ -420,3 +420,14 @@ def test_too_few_columns_name_what_lies_beside_the_model(tmp_path):
     with pytest.raises(ModelError, match="the model expects") as error:
         lime_cli.explain(str(model), str(path), row=0)
     assert "'onehot_encoder.pkl' beside the model" in error.value.hint
+
+
+def test_true_answers_are_not_among_the_numbers_that_a_model_may_take(tmp_path):
+    path = tmp_path / "d.csv"
+    frame = pd.DataFrame(VALUES[:, :1], columns=["a"]).assign(survived=1, kind="u", note="v")
+    frame.to_csv(path, index=False)
+    with pytest.raises(ModelError) as error:
+        answers(path, LogisticRegression().fit(VALUES, LABELS))
+    assert "--columns survived" not in error.value.hint
+    assert "a,survived" not in error.value.hint
+    assert "'survived' most likely" in error.value.hint
