@@ -1,4 +1,4 @@
-"""Memory of batches: ``python -m benchmarks.memory [rows] [pictures] [--rows N] [--pictures N]``.
+"""Memory of batches: ``python -m benchmarks.memory [rows] [images] [--rows N] [--images N]``.
 
 A million rows of 30 columns with 4,096 samples: ``rows --columns 30 --samples 4096``.
 
@@ -7,7 +7,7 @@ resident memory of every process is read from /proc as the batch goes on; what c
 the largest reading at the end lies above the largest one around a tenth of the way. The parent is
 read until it ends, so that putting the result together counts as well.
 
-pictures: the largest memory of all processes together for N small pictures, against that for 50.
+images: the largest memory of all processes together for N small images, against that for 50.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000, metavar="N")
     parser.add_argument("--columns", type=int, default=4, metavar="N")
     parser.add_argument("--samples", type=int, default=64, metavar="N")
-    parser.add_argument("--pictures", type=int, default=2_000, metavar="N")
+    parser.add_argument("--images", type=int, default=2_000, metavar="N")
     chosen = parser.parse_args()
     good = True
     for what in chosen.what:

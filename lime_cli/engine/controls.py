@@ -6,6 +6,9 @@ The polynomials of what was drawn that all instances share are regressed beside 
 matter. Two kinds: what is zero on average given the mask, which may be taken out of the predictions
 whatever is made of them; and products of two masks or three, each without its mean, which say how
 components act together and are uncorrelated with every mask under the kernel of one radius alone.
+
+The former are learned: what each value that replaces a component does, whatever the shape (steps,
+categories, bends), and how that changes with what else is masked or drawn.
 """
 
 from __future__ import annotations
@@ -34,13 +37,19 @@ UNEXPLAINED = 0.1
 STRONGEST, VALUED = 12, 5
 """Components, at most, of which it is asked how two act together, and how three, or the values that
 replace two, do."""
-HIGHEST = 4
-"""Degree of the polynomials of the value drawn in one of these."""
-CHOSEN, EACH = 256, 8
-"""Controls that are fitted together, at most; effective samples for each, at least."""
+CELLS = 32
+"""Equal parts of the values that may replace a component, a power of two, of each of which it is
+learned what it does."""
+LIGHTEST = 1e-6
+"""Share of the weight in a part of the values that says anything of it."""
+BEYOND = 3.0
+"""Standard deviations of its noise by which something of one fineness exceeds it, for a component
+to have any effect of its values."""
 CLEAR = 6.0
 """Squared standard errors by which a control goes along with the residuals, for its component to
 count by it."""
+CHOSEN, EACH = 256, 8
+"""Controls that are fitted together, at most; effective samples for each, at least."""
 FALSE = 0.5
 """What share of the controls chosen may be there by chance, about."""
 SEEN = 4.0
@@ -116,7 +125,7 @@ def without_noise(
         left, right = controls.drawn()
         beside = controls.together()
         both = np.concatenate([left, beside[0]]), np.concatenate([right, beside[1]])
-        taken, _ = controls.taken(both, len(left))
+        taken = controls.learned + controls.taken(both, len(left))[0]
         predictions[p] -= taken.reshape(-1)[ground.slot_of]
     return predictions
 
@@ -166,10 +175,16 @@ class _Controls:
         self.pull = ground.w[r] * left
         """Weighted residuals, (B, L)."""
         self.random = random and ground.masks.uniforms is not None
-        own = fits.predicting[p, r, 0, 1:].reshape(-1, d)
-        size = variance * own[0] ** 2 + self.mean * (own[1:] ** 2).sum(axis=0)
-        alone: list[tuple[float, int, int]] = []
-        for degree in range(len(own), 1 + DEGREES * self.random):
+        own = fits.predicting[p, r, :, 1:].reshape(ground.F, -1, d)
+        size = variance * own[0, 0] ** 2 + self.mean * (own[0, 1:] ** 2).sum(axis=0)
+        self.learned = np.zeros_like(self.pull)
+        """What the values that replace one component each say of the samples, (B, L)."""
+        learns, alone = self.random and own.shape[1] == 1 + DEGREES, []
+        if learns:
+            effects, self.learned = self._learned(fits.predicting[p, r, 1:], data)
+            self.pull -= ground.w[r] * self.learned
+            size += self.mean * (effects**2).mean(axis=(0, 2))
+        for degree in range(own.shape[1], 1 + DEGREES * self.random):
             slopes, scores = self._alone(degree)
             clear = scores > CLEAR
             size += np.where(clear, self.mean * slopes**2, 0.0)
@@ -185,7 +200,14 @@ class _Controls:
         """Where masks, products of two and values drawn begin among the factors."""
         if self.random:
             t = self._uniform(some)
-            rows += [masked * legendre(t, degree) for degree in range(1, HIGHEST + 1)]
+            lines = [masked * legendre(t, 1 + i) for i in range(DEGREES)]
+            if learns:  # all that is known of a value in the place of the last
+                cells = np.minimum((CELLS / 2 * (t + 1.0)).astype(np.int64), CELLS - 1)
+                curve = masked * np.take_along_axis(effects[:, some], cells, axis=2)
+                curve += sum(own[1:, 1 + i, some, None] * line for i, line in enumerate(lines))
+                scale = np.sqrt((curve**2).mean(axis=(0, 2), keepdims=True))
+                lines[-1] = np.divide(curve, scale, out=np.zeros_like(curve), where=scale > 0)
+            rows += lines
         for degree in sorted({degree for _, degree, _ in alone}):
             columns = np.array([j for _, own, j in alone if own == degree])
             rows.append(self._masked(columns) * legendre(self._uniform(columns), degree))
@@ -213,6 +235,34 @@ class _Controls:
         laid[self.ground.slot] = 2.0 * uniforms[self.ground.order[:, None], columns] - 1.0
         return np.ascontiguousarray(laid.reshape(B, L, -1).transpose(0, 2, 1))
 
+    def _learned(
+        self, others: FloatArray, data: tuple[FloatArray, float]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Learn what each part of the values that replace a component does to the predictions,
+        (B, d, CELLS), each block from the others; return with it what that says of the samples
+        (B, L).
+
+        ``others`` (B, p) are the fits of all blocks but each, ``data`` the predictions.
+        """
+        ground, (B, L) = self.ground, self.pull.shape
+        y = ground.sorted_predictions((data[0] - data[1])[None])[0]
+        left = (y[..., None] - ground.X @ others.T) * ground.w[self.r][..., None]
+        left[np.arange(B), :, np.arange(B)] = 0.0  # (B, L, B): no block learns from itself
+        slots, places = ground.cells(CELLS)
+        shape, size = (B, ground.d, CELLS), ground.d * CELLS
+        folds = np.arange(B) * size + places[:, None]
+        every = slots // L * size + places
+        along = np.bincount(folds.reshape(-1), left.reshape(-1, B)[slots].reshape(-1), B * size)
+        squares, mass = (
+            np.bincount(every, one.reshape(-1)[slots], B * size).reshape(B, size)
+            for one in (self.pull**2, ground.w[self.r])
+        )
+        squares, mass = (one.sum(axis=0) - one for one in (squares, mass))
+        sums = np.stack([along, squares.reshape(-1), mass.reshape(-1)])
+        effects = _smooth(*sums.reshape(3, -1, CELLS))
+        said = np.bincount(slots, effects.reshape(-1)[every], B * L)
+        return effects.reshape(shape), np.asarray(said, np.float64).reshape(B, L)
+
     def _alone(self, degree: int) -> tuple[FloatArray, FloatArray]:
         """Return the slopes on one polynomial of every component, each alone, and how clear each is
         to most of the blocks.
@@ -231,7 +281,7 @@ class _Controls:
 
     def drawn(self) -> Columns:
         """List what is zero on average given the mask: the value drawn in one component by what
-        one or two others mask, the values drawn in two, and its higher polynomials.
+        one or two others mask, the values drawn in two, and polynomials of one.
         """
         if not self.random:
             return NONE, NONE
@@ -310,6 +360,39 @@ NONE = np.zeros(0, np.int64)
 def _columns(pairs: Iterable[tuple[int, int]]) -> Columns:
     left, right = np.array(list(pairs), np.int64).reshape(-1, 2).T
     return left, right
+
+
+def _smooth(along: FloatArray, squares: FloatArray, mass: FloatArray) -> FloatArray:
+    """Return functions of cells, zero on average, all (q, cells), by sums of weighted residuals,
+    of their squares, and of weights.
+
+    What sets neighbouring parts apart, two halves first and then finer ones (Haar 1910), counts by
+    how much that of a fineness exceeds its noise, all together.
+    """
+    waves, starts = _waves(along.shape[1])
+    later, earlier = np.maximum(waves, 0.0).T, np.maximum(-waves, 0.0).T
+    after, before = mass @ later, mass @ earlier
+    least = LIGHTEST * mass.sum(axis=1, keepdims=True)
+    there = (after > least) & (before > least)
+    after, before = np.where(there, after, 1.0), np.where(there, before, 1.0)
+    apart = np.where(there, along @ later / after - along @ earlier / before, 0.0) / 2
+    noise = np.where(there, squares @ later / after**2 + squares @ earlier / before**2, 0.0) / 4
+    energy, chance = (np.add.reduceat(one, starts, axis=1) for one in (apart**2, noise))
+    numbers = np.diff(starts, append=len(waves))
+    beyond = energy - chance
+    clear = (beyond > BEYOND * np.sqrt(2.0 / numbers) * chance).any(axis=1, keepdims=True)
+    share = np.maximum(beyond, 0.0) / np.maximum(energy, 1e-300) * clear
+    return np.asarray((apart * np.repeat(share, numbers, axis=1)) @ waves)
+
+
+@lru_cache(maxsize=1)
+def _waves(n: int) -> tuple[FloatArray, IntArray]:
+    """Return the differences of neighbouring parts of n cells, (n - 1, n), 1 in the later and -1 in
+    the earlier part, by the number of parts; and where those of each number begin.
+    """
+    numbers = [2**k for k in range(n.bit_length() - 1)]
+    signs = [np.repeat(np.kron(np.eye(k), [[-1.0, 1.0]]), n // (2 * k), axis=1) for k in numbers]
+    return np.concatenate(signs), np.array(numbers) - 1
 
 
 @lru_cache(maxsize=64)

@@ -157,6 +157,7 @@ class Ground:
         self._grams: dict[int, FloatArray] = {}
         self._whole: dict[int, FloatArray] = {}
         self._least: dict[int, FloatArray] = {}
+        self._cells: dict[int, tuple[IntArray, IntArray]] = {}
         self._place_twins(order)
 
     def _place_twins(self, order: IntArray) -> None:
@@ -184,6 +185,18 @@ class Ground:
         p = self.X.shape[2]
         kept = p * p * (1 + (p <= KEPT_WHOLE)) + (1 + self.d) ** 2
         return 8 * (self.X.size + len(self.w) * self.F * kept)
+
+    def cells(self, n: int) -> tuple[IntArray, IntArray]:
+        """Return where samples mask components, by component: their slots (m,), and by which of n
+        equal parts of what may replace it, as j * n + part, (m,).
+        """
+        if n not in self._cells:
+            uniforms = self.masks.uniforms
+            assert uniforms is not None
+            columns, samples = np.nonzero(self.masks.masked[self.order].T)
+            parts = (uniforms[self.order[samples], columns] * np.float64(n)).astype(np.int64)
+            self._cells[n] = self.slot[samples], columns * n + parts
+        return self._cells[n]
 
     @property
     def controlled(self) -> bool:

@@ -187,6 +187,18 @@ def _transforms_inputs(one: Any) -> bool:
     return hasattr(one, "transform") and not can_predict(one) and not labels and not table
 
 
+def scales_in(held: Any, model: Any) -> tuple[tuple[str, ...], ...]:
+    """Return the words of all label encoders that a file holds beside its model, in their order."""
+    found: dict[tuple[str, ...], None] = {}
+    children = {} if held is model else children_of(held)
+    for one in children.values():
+        inner = children_of(one).values() if isinstance(one, (Mapping, list, tuple)) else [one]
+        for part in inner:
+            if type(part).__name__ == "LabelEncoder" and hasattr(part, "classes_"):
+                found[tuple(map(str, part.classes_))] = None
+    return tuple(found)
+
+
 def classes_in(held: Any, model: Any) -> tuple[str, tuple[str, ...]] | None:
     """Return the key of the only encoder of labels that numbered a model's classes, and its names.
 
@@ -194,9 +206,16 @@ def classes_in(held: Any, model: Any) -> tuple[str, tuple[str, ...]] | None:
     """
     children = {} if held is model else children_of(held)
     found = [key for key, one in children.items() if _names_classes(key, one, model)]
+    alike = [key for key in children if re.match(OF_A_COLUMN, str(key))]
+    if len(alike) > 1 or len(found) > 1:
+        found = [key for key in found if key not in alike]
     return (
         (str(found[0]), tuple(map(str, children[found[0]].classes_))) if len(found) == 1 else None
     )
+
+
+OF_A_COLUMN = r"(?i)(le|lb|enc|encoder)[_.-](?!y$|target|label|class)."
+"""How encoders of columns are called where there are several."""
 
 
 def _names_classes(key: Any, one: Any, model: Any) -> bool:

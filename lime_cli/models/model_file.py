@@ -141,6 +141,9 @@ APPLIED_FIRST = (
 )
 """How files are called that hold what is applied to rows before a model."""
 
+ENCODES = r"(?i)encod|one_?hot|ohe|ordinal|preproc|transformer"
+"""How those of them are called that may make numbers of words."""
+
 LISTS_COLUMNS = r"(?i)columns|features|feature_names"
 """How files are called that hold the names of the columns that a model was fitted on."""
 
@@ -149,6 +152,9 @@ VECTORIZERS = r"(?i)vect|tf-?idf|count|bow|trans?form|(?:^|[_.-])(?:cv|vec)[_.-]
 
 NAMES_CLASSES = r"(?i)label|target|class_?names|classes|binari[sz]er|(?:^|[_.-])(?:le|lb|mlb)[_.-]"
 """How files are called that hold the names of a model's classes."""
+
+ENCODERS = f"{NAMES_CLASSES}|encod"
+"""The same, and how label encoders of any name are called."""
 
 PICKLED = (".pkl", ".pickle", ".joblib", ".sav")
 """What the names of pickles end with."""
@@ -351,6 +357,8 @@ class ModelInput(NamedTuple):
     """Places of the columns of which it hashes each value as it is spelled."""
     ranges: Mapping[int, Reach] = NOTHING
     """Of columns of numbers, by place, what the model compares them with, where that is known."""
+    scales: tuple[tuple[str, ...], ...] = ()
+    """The words that encoders beside it number from 0, whose columns nobody knows."""
     gapless: frozenset[int] = frozenset()
     """Places of the columns in which the model most likely met no missing value."""
     gapful: frozenset[int] = frozenset()
@@ -386,6 +394,8 @@ class ModelInput(NamedTuple):
     """Of a text: what is behind them the model does not see."""
     reading: Callable[[str], TextReading] | None = None
     """Tells what the model sees of a text."""
+    beside: str = ""
+    """What lies beside its file and may belong before it, in words; empty for nothing."""
 
     @property
     def spelled(self) -> tuple[int, ...]:
@@ -500,12 +510,15 @@ class ModelFile(NamedTuple):
         return tuple(n for one in found for n in (one.st_ino, one.st_size, one.st_mtime_ns))
 
 
-def digests_of_vectorizers(model: str) -> dict[str, str]:
-    """Return the digests of the vectorizers that lie beside a model, by the files' names."""
-    if Path(model).suffix not in PICKLED:
+def digests_of_pickles_beside(model: str) -> dict[str, str]:
+    """Return the digests of what may be read beside a model where a vectorizer lies there, by the
+    files' names.
+    """
+    if Path(model).suffix not in PICKLED or not pickles_beside(model, VECTORIZERS):
         return {}
-    names = pickles_beside(model, VECTORIZERS)
-    return {name: digest_of_file(Path(model).with_name(name)) for name in names}
+    called = (VECTORIZERS, APPLIED_FIRST, ENCODERS)
+    names = {name for one in called for name in pickles_beside(model, one)}
+    return {name: digest_of_file(Path(model).with_name(name)) for name in sorted(names)}
 
 
 @lru_cache(maxsize=2)

@@ -112,10 +112,10 @@ def way_of_function(function: Any, file: ModelFile, origin: Origin) -> Way:
     asking = Asking(function, origin.name)
 
     def predict(inputs: Any) -> Any:
-        if isinstance(inputs, np.ndarray):  # a copy: some write into what they are given
-            return asking.predict(np.array(handed(inputs, None, given), order="C"))
+        if isinstance(inputs, np.ndarray):
+            return asking.predict(np.ascontiguousarray(handed(inputs, None, given)))
         if isinstance(inputs, list):
-            return asking.predict(list(inputs))
+            return asking.predict(inputs)
         return function(handed(inputs, "frame", given))
 
     return Way(origin, predict, stated, given, asking=asking)

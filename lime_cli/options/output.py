@@ -15,7 +15,7 @@ from lime_cli.options.commands import record_path
 from lime_cli.options.groups import OneName, OneOf, Options, flag, one_of_flags, option
 from lime_cli.options.layers import tell
 from lime_cli.registry import FORMATS, LOGS, SHEETS, STYLES, SUFFIXES, Registry
-from lime_cli.running.output import FILES, Output
+from lime_cli.running.output import FILES, Output, path_of
 
 
 def format_option(formats: tuple[str, ...] | Registry) -> Any:
@@ -35,7 +35,11 @@ class ReportOptions(Options, heading="Output"):
     formats: tuple[str, ...] = ("table", "json")
 
     output: str | None = option(
-        "-o", "--output", "File to write; by default, standard output.", metavar="PATH", common=True
+        "-o",
+        "--output",
+        "File to write; by default, or with -, standard output.",
+        metavar="PATH",
+        common=True,
     )
     format_name: str | None = format_option(formats)
     force: bool = flag("--force", "Replace a file that exists.", common=True)
@@ -45,7 +49,7 @@ class ReportOptions(Options, heading="Output"):
     @property
     def path(self) -> str | None:
         """The file or folder to write; None for standard output."""
-        return None if self.output == "-" else self.output
+        return path_of(self.output)
 
     def destination(self) -> Output:
         """Return where the result goes; raise SettingsError for a suffix that is no format."""
@@ -104,7 +108,7 @@ class ExplanationOptions(OutputOptions):
     output: str | None = option(
         "-o",
         "--output",
-        "File to write, or folder for many instances; by default, standard output.",
+        "File to write, or folder for many instances; by default, or with -, standard output.",
         metavar="PATH",
         common=True,
     )

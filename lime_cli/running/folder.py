@@ -18,7 +18,7 @@ import click
 from lime_cli.console import Console, print_line
 from lime_cli.errors import SOME_FAILED
 from lime_cli.files import digest_of_file
-from lime_cli.models.model_file import digests_of_vectorizers
+from lime_cli.models.model_file import digests_of_pickles_beside
 from lime_cli.models.onnx.export import digests_beside
 from lime_cli.registry import SUFFIXES
 from lime_cli.running.batch import (
@@ -75,7 +75,7 @@ def identity_of(run: Run, listing: Inventory) -> BatchIdentity:
         "model": {
             **_without_paths(job.model._asdict()),
             **digests_beside(job.model.path),
-            **digests_of_vectorizers(job.model.path),
+            **digests_of_pickles_beside(job.model.path),
         },
         "input": {
             **_without_paths(asdict(cast(Any, job.modality))),
@@ -300,7 +300,7 @@ class _Filling:
         counts += [f"{tally.failed:,} failed"] * bool(tally.failed)
         counts += [f"{self._skipped:,} skipped"] * bool(self._skipped)
         verb = f"wrote {folder}:" if merged else f"{folder} is already complete:"
-        hint = "; correct them, then add --retry-failed" if tally.failed else ""
+        hint = "; correct what failed, then add --retry-failed" if tally.failed else ""
         console.say(f"{verb} {', '.join(counts)}{hint}")
 
 

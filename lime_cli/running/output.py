@@ -337,6 +337,11 @@ def _is_of_files(suffix: str) -> bool:
     return mimetypes.MimeTypes().guess_type(f"result{suffix}") != (None, None)
 
 
+def path_of(typed: str | None) -> str | None:
+    """Return where a result goes; None for standard output, which may be typed as ``-``."""
+    return None if typed == "-" else typed
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

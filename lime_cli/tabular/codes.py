@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lime_cli.engine.model import CodedWarning, FloatArray
 from lime_cli.errors import InputError, LimexError
-from lime_cli.models.model_file import ModelInput, Reach
+from lime_cli.models.model_file import ENCODES, ModelInput, Reach
 from lime_cli.tables.cells import Cells
 from lime_cli.tables.dialect import MISSING, NUMBER
 from lime_cli.tabular.background import Background, parse_cell
@@ -133,6 +133,15 @@ class Worded(NamedTuple):
         low, high = min(there) - self.reach.low, self.reach.high - max(there)
         return low <= 0 and high <= 0 and (self.reach.rows or low < 0 or high < 0)
 
+    def by_scale(self, scales: Iterable[tuple[str, ...]]) -> Numbering | None:
+        """The numbering of the only encoder beside the model that knows all of these words."""
+        fitting = {one for one in scales if {*self.words} <= {*one}}
+        if len(fitting) != 1:
+            return None
+        (scale,) = fitting
+        way = tuple(float(scale.index(word)) for word in self.words)
+        return way if self.is_within(way) else None
+
     @property
     def by_reach(self) -> Numbering | None:
         """The only way of which the model can have learnt what it compares the numbers with."""
@@ -233,10 +242,13 @@ def _pairs(words: Iterable[str], numbering: Iterable[float]) -> str:
     return ",".join(f"{word}:{number:g}" for word, number in pairs if number == number)
 
 
-def said(codes: Codes, label: str | None) -> tuple[CodedWarning, ...]:
-    """Say which numbers stand for words, and what they were found by: answers, else trees."""
+FIT, BESIDE = "what the model compares them with", "an encoder beside the model"
+"""What numbers for words may be found by."""
+
+
+def said(codes: Codes, fit: str) -> tuple[CodedWarning, ...]:
+    """Say which numbers stand for words, and what they were found by."""
     listed = "; ".join(f"{name} {_pairs(held, held.values())}" for name, held in codes.items())
-    fit = "what the model compares them with" if label is None else f"column {label!r}"
     words = f"words are given to the model as the numbers that fit {fit}: {listed}"
     return (CodedWarning("words_numbered", f"{words}; --map sets other numbers"),)
 
@@ -505,28 +517,32 @@ def without_words(
         )
     if not needed or any(map(_is_odd, needed)):  # told by what asks the model about each row
         return background, ()
+    by_scale = {one: way for one in needed if (way := one.by_scale(given.scales)) is not None}
     by_reach = {one: way for one in needed if (way := one.by_reach) is not None}
-    if by_reach:
-        codes = numbered([*by_reach], [*by_reach.values()])
+    if certain := by_scale or by_reach:
+        codes = numbered([*certain], [*certain.values()])
         pairs = ((name, tuple(held.items())) for name, held in codes.items())
         numbers, more = without_words(background, some, given, (*maps, *pairs))
-        return numbers, (*said(codes, None), *more)
+        return numbers, (*said(codes, BESIDE if by_scale else FIT), *more)
     if united:
-        raise _asked_for(some.name, needed, f" --numeric {typed(united)}")
+        raise _asked_for(some.name, needed, given.beside, f" --numeric {typed(united)}")
     found = _by_rows(background, some, given, needed, told)
     if found is not None and len(found[0]) == len(needed):
-        return with_codes(background, {**told, **found[0]}), said(*found)
+        return with_codes(background, {**told, **found[0]}), said(found[0], f"column {found[1]!r}")
     known = {} if found is None else found[0]
     needed = [one for one in needed if one.name not in known]
-    raise _asked_for(some.name, needed)
+    raise _asked_for(some.name, needed, given.beside)
 
 
 class WordsForNumbers(InputError):
     """Words stand for numbers that nobody knows; but for those, the model takes the table."""
 
 
-def _asked_for(name: str, needed: Sequence[Worded], more: str = "") -> WordsForNumbers:
-    """Word which columns of words need numbers; ``more`` are options for others."""
+def _asked_for(name: str, needed: Sequence[Worded], beside: str, more: str = "") -> WordsForNumbers:
+    """Word which columns of words need numbers; ``more`` are options for others.
+
+    ``beside`` says what lies beside the model, which may be what numbered them.
+    """
     strays = {one.name: found for one in needed if (found := _strays(one))}
     if strays:
         words = list(dict.fromkeys(chain.from_iterable(strays.values())))
@@ -546,7 +562,9 @@ def _asked_for(name: str, needed: Sequence[Worded], more: str = "") -> WordsForN
     return WordsForNumbers(
         f"{name}: the model takes numbers in column{'s' * (len(needed) > 1)} {listed}, which "
         f"hold{'s' * (len(needed) == 1)} words",
-        f"replace each {OPEN} by the number that stands for the word: "
+        f"{beside}; or "
+        * bool(re.search(ENCODES, beside))
+        + f"replace each {OPEN} by the number that stands for the word: "
         f"{options}{more}; or give the table that it was made for",
     )
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
 from math import isinf
+from pathlib import Path
 from typing import NamedTuple
 
 from lime_cli.engine.model import CodedWarning
@@ -46,7 +48,9 @@ def columns_for(
             raise SettingsError(said, f"--fixed {needed[0]} keeps its value")
         if numbers_only(model_input.columns) and not {*stream.header} & {*model_input.columns}:
             left = [name for name in stream.header if name not in drop]
-            raise _of_other_width(stream, left, len(model_input.columns), [], "")
+            numbered = stream.header == tuple(map(str, range(len(stream.header))))
+            other = "; or give the numbers of the model's own with --columns" if numbered else ""
+            raise _of_other_width(stream, left, len(model_input.columns), [], other)
         require(stream.name, stream.header, model_input.columns, stream.records)
         _check_dropped(stream, drop)
         return model_input.columns
@@ -63,7 +67,9 @@ def columns_for(
         if len(left_out) == len(columns) - wanted:
             kept = tuple(name for name in columns if name not in left_out)
             return _placed(stream, kept, model_input)
-    raise _of_other_width(stream, columns, wanted, [*index, *ids, *spare])
+    raise _of_other_width(
+        stream, columns, wanted, [*index, *ids, *spare], beside=model_input.beside
+    )
 
 
 LOOKED_AT = 1_000
@@ -106,17 +112,20 @@ def _of_other_width(
     wanted: int,
     likely: Sequence[str],
     other: str = "; or name the model's own with --columns",
+    beside: str = "",
 ) -> ModelError:
     """Word that a model of ``wanted`` columns is given a table of others.
 
-    ``other`` is another way than to leave columns out.
+    ``other`` is another way than to leave columns out, ``beside`` says what lies beside the model.
     """
     said = f"{stream.name}: the model expects {wanted} columns, the file has {len(columns)}"
     if len(columns) < wanted:
-        return ModelError(said, "give the table it was fitted on")
-    n, listed = len(columns) - wanted, ", ".join(columns[:SHOWN])
+        return ModelError(said, f"give the table it was fitted on{f'; {beside}' * bool(beside)}")
+    n, listed, guess = len(columns) - wanted, ", ".join(columns[:SHOWN]), ""
     if n == len(likely) + 1 and columns[-1] not in likely and not any(map(is_label, likely)):
-        likely = [*likely, columns[-1]]  # true answers mostly stand last
+        titled = (one for one in columns if _plain(one) == _plain(Path(stream.name).stem))
+        guess = next(titled, columns[-1])  # true answers mostly stand last
+        likely = [*likely, guess]
     more = " ..." if len(columns) > SHOWN else ""
     if is_data(stream.header):
         return ModelError(
@@ -124,16 +133,32 @@ def _of_other_width(
         )
     if n == len(likely):
         hint = (
-            f"--drop {typed(likely)} leaves out what the model most likely does not take; it has "
-            f"{listed}{more}"
+            f"--drop {typed(likely)} leaves out what the model most likely does not take"
+            f"{f', if {guess!r} is what it predicts' * bool(guess)}; it has {listed}{more}"
         )
         likely = ()
     elif n == 1:
         hint = f"--drop one of {listed}{more}"
+    elif other and (numeric := _of_numbers(stream, columns, wanted)):
+        hint = f"if it takes all of numbers, --columns {typed(numeric)}; it has {listed}{more}"
     else:
         hint = f"leave {n} of {listed}{more} out with --drop"
     hint += f", {' and '.join(map(repr, likely))} most likely" if likely else ""
     return ModelError(said, hint + other)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).casefold()
+
+
+def _of_numbers(stream: Stream, columns: Sequence[str], wanted: int) -> list[str]:
+    """Return the columns of numbers, if there are as many as wanted and no true answers; else
+    nothing.
+    """
+    held = zip(*(one.cells for one in islice(stream.records, LOOKED_AT) if one.cells), strict=False)
+    kinds = dict(zip(stream.header, map(kind_of, held), strict=False))
+    found = [name for name in columns if kinds.get(name) in ("number", "bool")]
+    return found if len(found) == wanted and not any(map(is_label, found)) else []
 
 
 SHOWN = 12

@@ -5,8 +5,9 @@ Whoever made such a model took them from a column of dates before, most likely a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple
 
 from lime_cli.engine.model import CodedWarning
@@ -14,7 +15,7 @@ from lime_cli.errors import and_so_on
 from lime_cli.models.model_file import ModelInput, Reach
 from lime_cli.sources import Record
 from lime_cli.tables.cells import moment_of
-from lime_cli.tables.dialect import MISSING
+from lime_cli.tables.dialect import MISSING, NUMBER
 from lime_cli.tabular.names import bare
 from lime_cli.tabular.reading import forms_of
 
@@ -40,13 +41,29 @@ PARTS: Mapping[str, DatePart] = {
     "week": DatePart(lambda one: one.isocalendar()[1], 1, 53),
     "isweekend": DatePart(lambda one: int(one.weekday() >= 5), 0, 1),
 }
-"""DateParts by name, as pandas counts them: Monday is 0."""
+"""Parts by name, as pandas counts them: Monday is 0."""
+
+
+def _micros(one: datetime) -> int:
+    return round((one - datetime(1970, 1, 1)).total_seconds() * 1e6)
+
+
+NUMBERS: Mapping[str, Callable[[datetime], int]] = {
+    "the days since the year 1": datetime.toordinal,
+    "the days since 1970": lambda one: one.toordinal() - date(1970, 1, 1).toordinal(),
+    "a number as 20240131": lambda one: int(one.strftime("%Y%m%d")),
+    "the seconds since 1970": lambda one: _micros(one) // 10**6,
+    "the milliseconds since 1970": lambda one: _micros(one) // 10**3,
+    "the microseconds since 1970": _micros,
+    "the nanoseconds since 1970": lambda one: _micros(one) * 1000,
+}
+"""Numbers that stand for a whole date, of which no two are of one size."""
 
 ALSO = {"weekday": "dayofweek", "dayofmonth": "day", "weekofyear": "week", "weekend": "isweekend"}
 """Other names of parts."""
 
 VAGUE = frozenset(("year", "day", "week", "second", "minute"))
-"""DateParts whose names say too little where a model lacks no other one."""
+"""Parts whose names say too little where a model lacks no other one."""
 
 NAMED = 6
 """Columns that a warning names, at most."""
@@ -60,6 +77,8 @@ class DateParts(NamedTuple):
     """How its dates are written; nothing where ISO has them so."""
     made: tuple[tuple[str, str], ...]
     """Names of the model's columns, and which part of the date each is."""
+    number: str = ""
+    """What the date itself is to the model, where it is a number."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -72,15 +91,23 @@ class DateParts(NamedTuple):
             return ("",) * len(self.made)
         return tuple(str(PARTS[part].of(moment)) for _, part in self.made)
 
+    def row(self, cells: Sequence[str], place: int) -> tuple[str, ...]:
+        """Return a row with the columns that are made; ``place`` is that of the dates."""
+        made, moment = self.of(cells[place]), _moment(cells[place], self.form)
+        if self.number and moment is not None:
+            cells = (*cells[:place], str(NUMBERS[self.number](moment)), *cells[place + 1 :])
+        return (*cells, *made)
+
     def added(self, records: Iterator[Record], place: int) -> Iterator[Record]:
         """Yield rows with the columns that are made; ``place`` is that of the dates."""
         for one in records:
-            if not one.fault:
-                one = one._replace(cells=(*one.cells, *self.of(one.cells[place])))
-            yield one
+            yield one if one.fault else one._replace(cells=self.row(one.cells, place))
 
     def said(self) -> CodedWarning:
         """Say which columns are made of which."""
+        if self.number:
+            words = f"dates of {self.column!r} are given to the model as {self.number}"
+            return CodedWarning("date_parts", f"{words}, as numbers of that size suit it alone")
         shown = [name if name == part else f"{name} ({part})" for name, part in self.made]
         words = f"columns {and_so_on(shown, NAMED)} are taken from the dates of {self.column!r}"
         return CodedWarning(
@@ -97,6 +124,12 @@ def parts_of(
     dates are written. A model that compares a column with what no such part has rules it out.
     """
     columns = given.columns or ()
+    for name in [name for name in columns if name in cells]:
+        reach = given.ranges.get(columns.index(name))
+        form = _form(cells[name], forms.get(name)) if reach is not None and reach.exact else None
+        if reach is not None and form is not None:
+            number = _number_of(reach, cells[name], form)
+            return DateParts(name, form, (), number) if number else None
     missing = [name for name in columns if name not in cells]
     likely = [name for name in missing if _part(name, "") or any(_part(name, c) for c in cells)]
     if not likely:
@@ -122,16 +155,21 @@ def parts_of(
 def _part(name: str, column: str) -> str:
     """Return which part of a column's date a name tells; nothing for none."""
     plain = bare(name)
-    if column:
-        plain = plain.removeprefix(bare(column)) if plain != bare(column) else ""
-    plain = ALSO.get(plain, plain)
-    return plain if plain in PARTS else ""
+    starts = {bare(column), bare(DATED.sub("", column))} - {""} if column else {""}
+    ends = (plain[len(one) :] for one in starts if plain.startswith(one))
+    return next((part for part in (ALSO.get(one, one) for one in ends) if part in PARTS), "")
+
+
+DATED = re.compile(
+    r"(?i)(?<![a-z])(date|time|datetime|timestamp|dt|ts|at|of|on)(?![a-z])|(date|time|stamp)+$"
+)
+"""Words in the name of a column of dates that say no more than that."""
 
 
 def _form(cells: Sequence[str], said: str | None) -> str | None:
     """Return how a column's dates are written; None for no dates, and where that is open."""
     present = [cell.strip() for cell in cells if cell.strip() not in MISSING]
-    if not present:
+    if not present or NUMBER.fullmatch(present[0]):
         return None
     if said:
         return said
@@ -148,6 +186,15 @@ def _moment(cell: str, form: str) -> datetime | None:
         return datetime.strptime(cell.strip(), form) if form else moment_of(cell)
     except ValueError:
         return None
+
+
+def _number_of(reach: Reach, cells: Sequence[str], form: str) -> str:
+    """Return what numbers dates are of which a model compares others as large; "" for doubt."""
+    moments = [one for one in (_moment(cell, form) for cell in cells) if one is not None]
+    middle = sorted(moments)[len(moments) // 2]
+    sizes = {name: float(number(middle)) for name, number in NUMBERS.items()}
+    found = [name for name, size in sizes.items() if size / 2 < reach.low <= reach.high < 2 * size]
+    return found[0] if len(found) == 1 else ""
 
 
 def _is_within(reach: Reach | None, part: DatePart) -> bool:

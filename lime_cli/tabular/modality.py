@@ -97,6 +97,9 @@ FITS = 0.3
 """Share of the spread of a column that predictions explain, at least, where it is what the model
 predicts; and by how much more than that of another."""
 
+LARGE = 10_000
+"""What numbers that stand for dates are beyond."""
+
 Takes = Callable[[Any], bool]
 """Tells whether a model answers to a batch."""
 
@@ -288,7 +291,14 @@ class TabularModality:
             said = tuple(one for one in self.schema.dates if one[1])
             reading = Reading(dates=said, told=tuple(told))
         maps = tuple(one for one in self.schema.maps if one not in reading.told)
-        background, coded = without_words(background, some, model_input, maps)
+        try:
+            background, coded = without_words(background, some, model_input, maps)
+        except WordsForNumbers as error:
+            if not nameless or model_input.columns is None:
+                raise
+            words = f"{error.message}, if the table's columns are the model's, in its order"
+            hint = f"if not, name them: --columns A,B,... with {len(header)} names"
+            raise InputError(words, hint) from None
         warnings += coded
         warnings += predicted_like(background, some, model_input)
         if not {one.code for one in warnings} & TOLD:
@@ -328,8 +338,9 @@ class TabularModality:
         """Find columns of the model that are parts of the table's dates."""
         if given.columns is None:
             return None
+        large = any(one.exact and one.low > LARGE for one in given.ranges.values())
         with self._opened(given, None) as seen:
-            if {*given.columns} <= {*seen.header}:
+            if not large and {*given.columns} <= {*seen.header}:
                 return None
             cells = _first_cells(seen)
         return parts_of(cells, given, dict(self.schema.dates))
@@ -393,15 +404,19 @@ class TabularModality:
         wanted = given.n_columns if given.columns is None else len(given.columns)
         nameless = [name for name in left if INDEX.fullmatch(name)]
         ids = [name for name in left if ID.fullmatch(name)]
+        tried = []
         for spare in ([], nameless, [*nameless, *ids]):
             rest = [name for name in left if name not in spare]
             if len(rest) - 1 == wanted and len(rest) > 1:
+                tried = [(rest[-1], spare), (rest[0], spare)]
                 break
-        else:
-            return None
-        fits = {}
-        for name in (rest[-1], rest[0]):
-            kept = given.columns or tuple(one for one in rest if one != name)
+        first, last = left[:1], left[-1:]
+        if counted and not tried and len(left) - 2 == wanted and wanted > 1:  # an id, say
+            tried = [(left[1], first), (left[-1], first), (left[-2], last)]
+        fits, others = {}, {}
+        for name, spare in tried:
+            others[name] = spare
+            kept = given.columns or tuple(one for one in left if one not in (*spare, name))
             with suppress(LimexError):
                 other = replace(self, drop=(*self.drop, *spare, name))
                 learned = other._learned(given, kept)
@@ -419,8 +434,9 @@ class TabularModality:
             return None
         if fits[best] < FITS:
             return None
-        chosen = replace(self, drop=(*self.drop, *spare, best)).fitted(given)
+        chosen = replace(self, drop=(*self.drop, *others[best], best)).fitted(given)
         words = f"{best!r} is most likely the model's target, and is left out"
+        words += f", as {others[best][0]!r} is" if counted and others[best] else ""
         said = CodedWarning("answers_left_out", f"{words}; --columns changes this")
         return replace(chosen, fitted_warnings=(said, *chosen.fitted_warnings))
 
@@ -522,7 +538,8 @@ class TabularModality:
         )
 
     def _called(self, header: tuple[str, ...], names: tuple[str, ...] | None) -> tuple[str, ...]:
-        return called(header, names, self.drop, _are_counted(header), self.renamed)
+        numbered = _are_counted(header) and not {*header} & {*dict(self.renamed)}
+        return called(header, names, self.drop, numbered, self.renamed)
 
     @property
     def _options_given(self) -> tuple[str | None, ...]:
@@ -586,10 +603,8 @@ class TabularModality:
         features = self.fitted_background.features
         cells = replace(cells, header=self._called(cells.header, self.fitted_names))
         if self.parts is not None and self.parts.column in cells.places:
-            made = self.parts.of(cells.column(self.parts.column)[0])
-            cells = replace(
-                cells, header=(*cells.header, *self.parts.names), rows=((*cells.rows[0], *made),)
-            )
+            row = self.parts.row(cells.rows[0], cells.header.index(self.parts.column))
+            cells = replace(cells, header=(*cells.header, *self.parts.names), rows=(row,))
         if not all(one.name in cells.places for one in features):
             require(cells.name, cells.header, [one.name for one in features])
         cells = self.fitted_reading.applied(cells)

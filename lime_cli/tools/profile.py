@@ -11,7 +11,7 @@ from lime_cli.errors import SettingsError
 from lime_cli.options.commands import Command
 from lime_cli.options.groups import Options, argument, flag, option, options
 from lime_cli.options.inputs import DialectOptions, SchemaOptions
-from lime_cli.running.output import Output
+from lime_cli.running.output import Output, path_of
 from lime_cli.sources import fetched
 
 LEAST = 5
@@ -53,7 +53,9 @@ def profile(options: ProfileOptions, columns: SchemaOptions, file: DialectOption
 
     if options.least is not None and not options.private:
         raise SettingsError("--min-count requires --private", "add it")
-    output = Output(options.output, "json", options.force, Console(options.quiet), no_color=True)
+    output = Output(
+        path_of(options.output), "json", options.force, Console(options.quiet), no_color=True
+    )
     output.check(1)
     least = (options.least or LEAST) if options.private else None
     data = profiled(fetched(options.train), file.dialect(), columns.schema(), columns.drop, least)

@@ -74,6 +74,25 @@ def test_the_strongest_of_hundreds_of_columns_have_narrow_intervals(monkeypatch,
     assert errors(helped) < 0.5 * errors(plain)
 
 
+def stairs(v):
+    return np.floor(4 * v) % 3
+
+
+def test_what_values_do_in_steps_is_no_noise(monkeypatch):
+    model, [instance] = asked(lambda V: stairs(V[:, 0]) + 0.2 * V[:, 1]), rows([0])
+    truth = np.zeros(12)
+    for j, effect in enumerate((stairs, lambda v: 0.2 * v)):
+        feature, own = BACKGROUND.features[j], np.array(instance.values[j])
+        outside = feature.bins != feature.bin_of(instance.values[j])
+        others, frequencies = effect(feature.values[outside]), feature.frequencies[outside]
+        truth[j] = effect(own) - np.average(others, weights=frequencies)
+    helped = surrogates(instance, model, range(12), samples=2048, radius=0.1)
+    assert held(helped, truth) > 0.92
+    without_controls(monkeypatch)
+    plain = surrogates(instance, model, range(12), samples=2048, radius=0.1)
+    assert errors(helped) < 0.7 * errors(plain)
+
+
 def test_where_the_weights_say_nearly_all_nothing_more_is_tried(monkeypatch):
     def failing(*_):
         raise AssertionError

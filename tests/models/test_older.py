@@ -159,6 +159,9 @@ def of_columns(last: Any, remainder: Any = "passthrough") -> Any:
 
 FITTED: dict[str, Callable[[], tuple[Any, Any]]] = {
     "tree": lambda: (DecisionTreeClassifier(max_depth=3).fit(X, CLASSES), X),
+    "weights that sum to 1": lambda: (
+        DecisionTreeClassifier(max_depth=3).fit(X, CLASSES, np.full(90, 1 / 90)), X,
+    ),
     "forest": lambda: (RandomForestClassifier(12, random_state=0).fit(X, CLASSES), X),
     "forest of numbers": lambda: (RandomForestRegressor(12, random_state=0).fit(X, AMOUNTS), X),
     "extra trees": lambda: (ExtraTreesClassifier(12, random_state=0).fit(X, TWO), X),
@@ -198,6 +201,17 @@ def test_a_model_that_an_older_version_wrote_answers_as_it_did(name, tmp_path, m
     with pytest.warns(UserWarning, match="0.24.2"):
         loaded = unpickle(path)
     np.testing.assert_allclose(getattr(loaded, ask)(rows), truth, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["ordinal", "columns, linear", "powers"])
+def test_a_model_that_was_loaded_and_saved_again_answers_as_it_did(
+    name, tmp_path, monkeypatch
+) -> None:
+    model, rows = FITTED[name]()
+    ask = "predict_proba" if hasattr(model, "predict_proba") else "predict"
+    truth = getattr(model, ask)(rows)
+    path = written(model, tmp_path / "old.pkl", monkeypatch, sklearn.__version__)
+    np.testing.assert_allclose(getattr(unpickle(path), ask)(rows), truth, rtol=1e-12)
 
 
 @pytest.mark.filterwarnings("ignore:Trying to unpickle")
@@ -351,7 +365,7 @@ def test_a_skops_file_of_an_older_version_answers_as_it_did(tmp_path, monkeypatc
     rows = np.where(RANDOM.random(X.shape) < 0.1, np.nan, X)
     model = make_pipeline(SimpleImputer(), LogisticRegression()).fit(rows, TWO)
     truth = model.predict_proba(rows)
-    del model[0]._fill_dtype
+    vars(model[0]).pop("_fill_dtype", None)
     path = tmp_path / "m.skops"
     with monkeypatch.context() as patched:
         patched.setattr(sklearn.base, "__version__", "1.3.2")

@@ -7,7 +7,10 @@ import shutil
 import subprocess
 import sys
 
+import joblib
 import pytest
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
 
 from lime_cli import files
 from tests.conftest import ROOT
@@ -304,3 +307,25 @@ def test_what_cannot_be_written_is_refused_before_any_work(
     assert said in result.err
     assert result.err.count("\n") == 1
     assert (tmp_path / "file").read_text() == "precious"
+
+
+def test_a_run_with_another_vectorizer_beside_the_model_is_another_run(limex, tmp_path):
+    texts, labels = ["good film", "bad film", "dull film", "good one"], [1, 0, 0, 1]
+    folder = tmp_path / "model"
+    folder.mkdir()
+
+    def save(vectorizer):
+        joblib.dump(vectorizer, folder / "vectorizer.pkl")
+        joblib.dump(LogisticRegression().fit(CountVectorizer().fit_transform(texts), labels),
+                    folder / "model.pkl")  # fmt: skip
+
+    words = tmp_path / "texts"
+    words.mkdir()
+    for i, text in enumerate(texts):
+        (words / f"{i}.txt").write_text(text)
+    command = ("explain", "text", folder / "model.pkl", words, "--samples", 32, "-q", "-o")
+    save(CountVectorizer().fit(texts))
+    assert limex(*command, tmp_path / "out").code == 0
+    save(TfidfVectorizer().fit(texts))
+    refused = limex(*command, tmp_path / "out")
+    assert (refused.code, "vectorizer.pkl" in refused.err) == (5, True), refused.err

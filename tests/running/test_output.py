@@ -116,6 +116,8 @@ def test_standard_output_may_be_called_by_a_mark(limex, tmp_path, monkeypatch):
     plain = limex("explain", *ROW, "--samples", "64", "-f", "csv")
     marked = limex("explain", *ROW, "--samples", "64", "-f", "csv", "-o", "-")
     assert (marked.code, marked.out) == (0, plain.out)
+    profile = limex("profile", "sample_data/zoo.csv", "-o", "-")
+    assert (profile.code, "columns" in json.loads(profile.out)) == (0, True)
     assert not Path("-").exists()
 
 

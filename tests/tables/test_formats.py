@@ -215,6 +215,10 @@ REFUSED = {
     "rows.sav": (b"$FL2", "is an SPSS table"),
     "cut.pkl": (pickle.dumps(FRAME)[:90], "is cut short"),
     "series.pkl": (pickle.dumps(FRAME["age"]), "holds a Series, not a table; pickle a data frame"),
+    "swapped.pkl": (
+        pickle.dumps(Ridge().fit([[0.0], [1.0]], [0, 1])),
+        "holds a Ridge, not a table; name a model before its table",
+    ),
     "acting.pkl": (b"cos\nsystem\n(S'true'\ntR.", "is not safe to load: it uses os.system"),
     "pickle.csv": (pickle.dumps(FRAME), "is not a CSV file (a pickle); name it .pkl"),
     "rows.h5": (b"\x89HDF\r\n", "is an HDF5 table"),

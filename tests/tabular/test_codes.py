@@ -1,8 +1,10 @@
 """Words that a model takes as numbers: numbered as it was, where the table's answers tell how."""
 
 import pickle
+import re
 import shlex
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import LabelEncoder, OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+import lime_cli
 from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.models.model_file import ModelFile
 from lime_cli.tables.dialect import Dialect
@@ -289,6 +292,25 @@ def test_of_a_table_without_names_the_answers_are_left_out(tmp_path, place, name
     assert {"header_missing", "by_position", "answers_left_out"} <= {*codes_of(fitted)}
 
 
+@pytest.mark.parametrize(("id_", "label"), [(0, 1), (0, 4), (4, 3)])
+@pytest.mark.parametrize("named", [False, True])
+def test_of_a_table_without_names_an_id_may_be_left_out_with_the_answers(
+    tmp_path, id_, label, named
+):
+    values = pd.DataFrame(RANDOM.normal(size=(N, 3)).round(3), columns=["a", "b", "c"])
+    true = (values["a"] > 0).astype(int)
+    model = LogisticRegression().fit(values if named else values.to_numpy(), true)
+    table = values.copy()
+    ids, words = np.arange(N) * 7 % 1009, np.array(["no", "yes"])[true]
+    for place, name, held in sorted([(id_, "id", ids), (label, "label", words)]):
+        table.insert(place, name, held)
+    table = table.iloc[:, [*range(5)]]
+    first = list(map(str, table.iloc[0]))
+    found, fitted = answers(tmp_path, table.iloc[1:].set_axis(first, axis=1), model)
+    assert found == pytest.approx(model.predict_proba(values if named else values.to_numpy()))
+    assert "answers_left_out" in codes_of(fitted)
+
+
 @pytest.mark.parametrize(
     "typed",
     ["label,b,a,c", "2,1,3", "1,2,3", "c,b,a"],
@@ -498,3 +520,77 @@ def test_codes_behind_a_scaler_are_found_by_the_answers(tmp_path):
     model = make_pipeline(StandardScaler(), LinearRegression()).fit(given, true)
     found, _ = answers(tmp_path, FRAME[["size", "age"]].assign(y=true), model)
     assert found.ravel() == pytest.approx(model.predict(given))
+
+
+def test_encoders_beside_the_model_are_named_before_the_numbers_are_asked_for(tmp_path):
+    encoders = {name: LabelEncoder().fit(FRAME[name]) for name in ("sex", "size")}
+    fed = FRAME[["sex", "size", "age"]].copy()
+    for name, one in encoders.items():
+        fed[name] = one.transform(fed[name])
+    joblib.dump(encoders, tmp_path / "label_encoders.pkl")
+    model = LogisticRegression().fit(fed, FRAME["age"] > 40)
+    joblib.dump(model, tmp_path / "model.pkl")
+    rows = tmp_path / "rows.csv"
+    FRAME[["sex", "size", "age"]].to_csv(rows, index=False)
+    with pytest.raises(InputError, match="which hold words") as error:
+        lime_cli.explain(str(tmp_path / "model.pkl"), str(rows), row=0)
+    assert "'label_encoders.pkl' beside the model" in error.value.hint
+    assert "or replace each ? by the number" in error.value.hint
+
+
+@pytest.mark.parametrize("words", [["home"], ["home", "size"]])
+def test_a_model_of_as_many_numbers_as_a_table_has_is_told_their_names(tmp_path, words):
+    table = FRAME[[*words, "age"]].assign(pay=RANDOM.normal(size=N), rate=RANDOM.normal(size=N))
+    numbers = table[["age", "pay", "rate"]].to_numpy()
+    model = LinearRegression().fit(numbers, numbers.sum(axis=1))
+    table = table.assign(note=FRAME["month"]).assign(until="x")
+    with pytest.raises(ModelError) as caught:
+        answers(tmp_path, table, model)
+    typed = re.search(r"--columns (\S+?)[;,]? ", str(caught.value))[1].rstrip(";")
+    found, _ = answers(tmp_path, table, model, schema=Schema(order=tuple(typed.split(","))))
+    assert found[:, 0] == pytest.approx(model.predict(numbers))
+
+
+BESIDE = {
+    "other names": lambda one, two, model: {"model": model, "enc1": one, "enc2": two},
+    "alike": lambda one, two, model: {"model": model, "le_gender": one, "le_where": two},
+    "a list": lambda one, two, model: {"model": model, "encoders": [one, two]},
+    "a tuple": lambda one, two, model: (model, one, two),
+    "another dictionary": lambda one, two, model: {"m": model, "le": {"g": one, "where": two}},
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_encoders_beside_a_model_number_the_words_that_they_know(tmp_path, name):
+    columns = ["sex", "home", "age"]
+    one, two = (LabelEncoder().fit(FRAME[column]) for column in columns[:2])
+    coded_ = FRAME[columns].assign(sex=one.transform(FRAME.sex), home=two.transform(FRAME.home))
+    model = LinearRegression().fit(coded_, coded_ @ [3, 2, 1])
+    found, fitted = answers(tmp_path, FRAME[columns], BESIDE[name](one, two, model))
+    assert found[:, 0] == pytest.approx(model.predict(coded_))
+    assert "words_numbered" in codes_of(fitted)
+
+
+@pytest.mark.parametrize("other", [["a", "b"], ["free", "other", "own", "rent", "tent"]])
+def test_encoders_of_other_words_or_of_the_same_in_two_orders_number_nothing(tmp_path, other):
+    coded_ = FRAME[["home", "age"]].assign(home=LabelEncoder().fit_transform(FRAME.home))
+    model = LinearRegression().fit(coded_, coded_ @ [3, 1])
+    beside = [LabelEncoder().fit(other)]
+    if len(other) > 2:
+        beside += [LabelEncoder().fit(FRAME.home)]
+    with pytest.raises(InputError, match="--map 'home="):
+        answers(tmp_path, FRAME[["home", "age"]], {"model": model, "encoders": beside})
+
+
+@pytest.mark.parametrize(("key", "assumed"), [("le_where", False), ("target_encoder", True)])
+def test_one_of_several_encoders_of_columns_names_no_classes(tmp_path, key, assumed):
+    one, two = (LabelEncoder().fit(FRAME[column]) for column in ("sex", "home"))
+    coded_ = FRAME[["sex", "home"]].assign(sex=one.transform(FRAME.sex))
+    coded_["home"] = two.transform(FRAME.home)
+    true = (coded_["home"] > 1).astype(int)
+    held = {"model": LogisticRegression().fit(coded_, true), "le_gender": one, key: two}
+    held |= {key: LabelEncoder().fit(["no", "yes"])} if assumed else {}
+    where = tmp_path / "m.pkl"
+    where.write_bytes(pickle.dumps(held))
+    said = {one.code for one in ModelFile(str(where)).load().warnings}
+    assert ("classes_assumed" in said) == assumed

@@ -1,6 +1,7 @@
 """Columns of a model that are parts of a table's dates: as its owner took them."""
 
 import pickle
+import re
 
 import numpy as np
 import pandas as pd
@@ -42,7 +43,7 @@ def of(when, names):
     """Take parts of dates as their owner does, by the accessors of pandas."""
     found = {}
     for name in names:
-        plain = name.casefold().replace("_", "").removeprefix("sold")
+        plain = re.sub("[_ ]|sold|pickup|journey|sale|created|timestamp", "", name.casefold())
         if plain == "isweekend":
             found[name] = (when.dt.day_of_week >= 5).astype(int)
         elif plain in ("week", "weekofyear"):
@@ -89,6 +90,26 @@ def test_a_form_that_a_person_says_is_taken(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("column", "names"),
+    [
+        ("pickup_datetime", ["pickup_hour", "pickup_weekday"]),
+        ("Date_of_Journey", ["Journey_day", "Journey_month"]),
+        ("saledate", ["saleYear", "saleMonth", "saleDayofweek"]),
+        ("created at", ["created hour", "created month"]),
+        ("timestamp", ["hour", "timestamp_month"]),
+    ],
+)
+def test_parts_may_be_called_after_their_column(tmp_path, column, names):
+    columns = of(WHEN, names)
+    model = LinearRegression().fit(columns, columns.sum(axis=1))
+    table = pd.DataFrame({column: WHEN.dt.strftime(ISO), "returned": WHEN.dt.strftime("%d.%m.")})
+    assert answers(tmp_path, table, model)[0] == pytest.approx(model.predict(columns))
+    other = table.assign(dropoff_time="2021-03-01")
+    if column == "pickup_datetime":
+        assert answers(tmp_path, other, model)[0] == pytest.approx(model.predict(columns))
+
+
 LACKING = {
     "a part that says little alone": (["year"], {}),
     "dates in two columns": (["month", "hour"], {"bought": WHEN.dt.strftime(ISO)}),
@@ -121,3 +142,32 @@ def test_a_missing_date_has_no_parts(tmp_path):
     model = HistGradientBoostingRegressor(max_iter=5).fit(columns, RANDOM.normal(size=N))
     found, _ = answers(tmp_path, pd.DataFrame({"sold": when.dt.strftime(ISO)}), model)
     assert found == pytest.approx(model.predict(columns))
+
+
+DAYS = {
+    "ordinal": lambda when: when.map(pd.Timestamp.toordinal),
+    "days": lambda when: (when - pd.Timestamp("1970-01-01")).dt.days,
+    "seconds": lambda when: (when - pd.Timestamp("1970-01-01")).dt.total_seconds(),
+    "nanoseconds": lambda when: when.astype("datetime64[ns]").astype("int64"),
+    "digits": lambda when: when.dt.strftime("%Y%m%d").astype(int),
+}
+
+
+@pytest.mark.parametrize("name", DAYS)
+@pytest.mark.parametrize("form", [ISO, "%d/%m/%Y %H:%M:%S"])
+def test_dates_are_the_numbers_that_are_as_large_as_those_of_the_trees(tmp_path, name, form):
+    when = WHEN.dt.floor("s")
+    columns = pd.DataFrame({"sold": DAYS[name](when), "size": RANDOM.normal(size=N)})
+    model = RandomForestRegressor(5, random_state=0).fit(columns, np.arange(N) + columns["size"])
+    table = pd.DataFrame({"sold": when.dt.strftime(form), "size": columns["size"]})
+    found, fitted = answers(tmp_path, table, model)
+    assert found == pytest.approx(model.predict(columns))
+    assert "date_parts" in {one.code for one in fitted.fitted_warnings}
+
+
+def test_dates_of_a_model_of_no_such_numbers_stay_words(tmp_path):
+    columns = pd.DataFrame({"sold": np.arange(N), "size": RANDOM.normal(size=N)})
+    model = RandomForestRegressor(5, random_state=0).fit(columns, np.arange(N))
+    table = pd.DataFrame({"sold": WHEN.dt.strftime(ISO), "size": columns["size"]})
+    with pytest.raises(InputError, match="holds dates such as"):
+        answers(tmp_path, table, model)

@@ -3,13 +3,16 @@
 import pickle
 import re
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
+import lime_cli
 from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.models.model_file import ModelFile
 from lime_cli.options.inputs import _renamed
@@ -388,3 +391,43 @@ def test_a_column_whose_name_has_a_unit_in_the_table_may_be_renamed(tmp_path):
         answers(path, model)
     found, _ = answers(path, model, renamed=(("fare (EUR)", "fare"),))
     assert found == pytest.approx(model.predict_proba(frame))
+
+
+@pytest.mark.parametrize(
+    ("table", "columns", "advised"),
+    [
+        ("bodyfat.csv", ["a", "BodyFat", "b"], "BodyFat"),
+        ("house-price.csv", ["House Price", "a", "b"], '"House Price"'),
+        ("d.csv", ["a", "b", "c"], "c"),
+    ],
+)
+def test_the_column_called_as_the_table_is_advised_against_first(tmp_path, table, columns, advised):
+    path = tmp_path / table
+    frame = pd.DataFrame(np.column_stack([VALUES, VALUES[:, :1] * 2]), columns=columns)
+    frame.to_csv(path, index=False)
+    with pytest.raises(ModelError) as error:
+        answers(path, LogisticRegression().fit(VALUES, LABELS))
+    assert f"--drop {advised}".replace('"', "'") in error.value.hint.replace('"', "'")
+    assert "if" in error.value.hint
+
+
+def test_too_few_columns_name_what_lies_beside_the_model(tmp_path):
+    path, model = tmp_path / "d.csv", tmp_path / "model.pkl"
+    pd.DataFrame(VALUES, columns=["a", "b"]).to_csv(path, index=False)
+    encoder = OneHotEncoder().fit(VALUES.round())
+    joblib.dump(encoder, tmp_path / "onehot_encoder.pkl")
+    joblib.dump(LogisticRegression().fit(encoder.transform(VALUES.round()), LABELS), model)
+    with pytest.raises(ModelError, match="the model expects") as error:
+        lime_cli.explain(str(model), str(path), row=0)
+    assert "'onehot_encoder.pkl' beside the model" in error.value.hint
+
+
+def test_true_answers_are_not_among_the_numbers_that_a_model_may_take(tmp_path):
+    path = tmp_path / "d.csv"
+    frame = pd.DataFrame(VALUES[:, :1], columns=["a"]).assign(survived=1, kind="u", note="v")
+    frame.to_csv(path, index=False)
+    with pytest.raises(ModelError) as error:
+        answers(path, LogisticRegression().fit(VALUES, LABELS))
+    assert "--columns survived" not in error.value.hint
+    assert "a,survived" not in error.value.hint
+    assert "'survived' most likely" in error.value.hint

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lime_cli.engine.instance import Column, Component, Segment, Subject
+from lime_cli.engine.masks import Stage, draw
 from lime_cli.images.modality import ImageInstance
 from lime_cli.sources import Source
 from lime_cli.tables.cells import Cells
@@ -69,3 +70,40 @@ def test_a_superpixel_stays_as_it_is_or_is_filled(layout, kind):
         else:
             wanted = np.where(stays[..., None], image, gone)
         assert one.tobytes() == np.ascontiguousarray(wanted).tobytes()
+
+
+TABLES = {
+    "numbers": lambda i: (f"{i / 3:.3f}", f"{i * 7 % 11 + 0.5}", f"{i % 2}.25"),
+    "whole": lambda i: (str(i), str(i * 31 % 17), str(i % 3)),
+    "mixed": lambda i: (f"{i / 3:.3f}", "abc"[i % 3], str(i * 31 % 17)),
+    "gaps": lambda i: ("" if i % 5 == 0 else f"{i / 3:.3f}", f"{i * 7 % 11}.5"),
+    "held": lambda i: (f"{i / 3:.3f}", "2.5", f"{i * 7 % 11}.5"),
+}
+
+
+@pytest.mark.parametrize("own", ["known", "new"])
+@pytest.mark.parametrize("kind", TABLES)
+def test_samples_hold_the_values_of_their_codes_however_they_are_made(kind, own):
+    cells = [TABLES[kind](i) for i in range(60)]
+    names = tuple("abc"[: len(cells[0])])
+    background = build_background(Cells("t.csv", names, tuple(cells), range(60)), names, Schema())
+    features = background.features
+    values = [one.values.tolist()[-1] if own == "known" else 700.25 for one in features]
+    row = RowInstance(Source("0", "t.csv", 0), background, tuple(values), ())
+    masks = draw(0, len(row.components), (Stage(64, (0.5, 0.25)),), True)
+    codes = np.concatenate([row.itself, row.codes(masks)])
+    wanted = [[value] * len(codes) for value in values]
+    for j, i in enumerate(background.varying):
+        (place,) = background.drawn[i].places
+        for n in np.flatnonzero(codes[:, j]):
+            assert masks.masked[n - 1, j]
+            wanted[place][n] = features[place].values[codes[n, j] - 1]
+    made = [row.model_inputs(codes)]
+    if kind in ("numbers", "gaps") or (kind, own) == ("whole", "known"):
+        made.append(row.inputs(masks))
+    else:
+        assert row.inputs(masks) is None
+    for table in made:
+        for column, right in zip(table.columns, wanted, strict=True):
+            np.testing.assert_array_equal(column, np.array(right, column.dtype))
+    assert [len(table) for table in made] == [65] * len(made)

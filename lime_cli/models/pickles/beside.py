@@ -19,6 +19,7 @@ from lime_cli.models.bag_of_words import is_vectorizer
 from lime_cli.models.encoders import width_of
 from lime_cli.models.model_file import (
     APPLIED_FIRST,
+    ENCODERS,
     LISTS_COLUMNS,
     NAMES_CLASSES,
     VECTORIZERS,
@@ -135,7 +136,7 @@ def with_names(way: Way, file: ModelFile, load: Load) -> tuple[ModelFile, Said]:
     """
     classes = way.stated.classes or ()
     numbers = tuple(map(str, range(len(classes))))
-    found = pickles_beside(file.path, f"{NAMES_CLASSES}|encod")
+    found = pickles_beside(file.path, ENCODERS)
     if not found or file.classes or way.input.kind != "text" or classes != numbers or not classes:
         return file, ()
     naming = {

@@ -19,7 +19,7 @@ import joblib
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import ModelError, UntrustedModel
 from lime_cli.models.boosters import as_estimator, read_no_files
-from lime_cli.models.chains import classes_in
+from lime_cli.models.chains import classes_in, scales_in
 from lime_cli.models.containers import opened
 from lime_cli.models.content import Content
 from lime_cli.models.model_file import ModelFile, columns_beside
@@ -323,6 +323,9 @@ def predictor_of(
         model, file, before = behind_vectorizer(model, file, beside, others)
         origin = Origin(kind, digest, name, (*_version_gap(name, heard), *said, *before))
         way = way_of(as_estimator(model), file, origin, columns or columns_said)
+        told = next((one.message for one in before if one.code == "not_applied"), "")
+        more = way.input._replace(beside=told, scales=scales_in(held, model))
+        way = way._replace(input=more)
     file, named = with_names(way, file, _strictly)
     return Predictor(file, way._replace(warnings=(*way.warnings, *named)))
 

@@ -107,20 +107,19 @@ def brought_up(instance: object, state: object) -> object:
 
 
 def bring_up(made: Iterable[object], version: str) -> None:
-    """Complete the models of a file, in place, that a version of scikit-learn wrote.
+    """Complete the models of a file, in place, that a ``version`` of scikit-learn wrote.
 
+    They may be older than it says, where a newer one loaded them and wrote them again.
     Raises NeedsVersion for what only that version answers as it did.
     """
-    import sklearn
     from sklearn.base import BaseEstimator
 
-    if version in ("", sklearn.__version__):
-        return
+    shares = is_older("1.4", "1.5")
     for one in made:
         if not type(one).__module__.startswith("sklearn.") or not hasattr(one, "__dict__"):
             continue
         name, held = type(one).__name__, vars(one)
-        if name in _PROJECTIONS and is_older(version, "1.5"):
+        if name in _PROJECTIONS and version and is_older(version, "1.5"):
             raise NeedsVersion(f"holds a {name}, which predicts otherwise since 1.5")
         for old, new in _RENAMED.items():
             if old in held and new not in held:
@@ -135,13 +134,16 @@ def bring_up(made: Iterable[object], version: str) -> None:
                 held.setdefault(parameter, default)
         if name in _CHANGES:
             _CHANGES[name](one, held)
-        if "tree_" in held and is_older(version, "1.5") and np.max(held["tree_"].n_classes) > 1:
+        if shares and name in _TREES and "tree_" in held:
             _share(held["tree_"])
 
 
 def _share(tree: Any) -> None:
     """Divide the weights of classes in each node by their sum, as trees keep them since 1.3.3."""
     values = tree.value
+    ends = values[0].sum(), values[-1].sum()  # of the root, and of a leaf
+    if max(abs(one - len(values[0])) for one in ends) < 1e-6:
+        return
     sums = values.sum(axis=2, keepdims=True)
     if np.all(np.isfinite(sums)) and not np.allclose(sums, 1):
         values /= np.where(sums == 0, 1, sums)
@@ -176,8 +178,6 @@ _RENAMED = {
     "n_support_": "_n_support",
     "probA_": "_probA",
     "probB_": "_probB",
-    "sigma_": "var_",
-    "sparse": "sparse_output",
 }
 """Attributes, by the names that older versions gave them."""
 
@@ -244,7 +244,14 @@ def _neighbours_imputer(one: Any, held: dict[str, Any]) -> None:
         held.setdefault("_valid_mask", ~np.all(gaps, axis=0))
 
 
+def _bayes(one: Any, held: dict[str, Any]) -> None:
+    if "sigma_" in held:
+        held.setdefault("var_", held["sigma_"])
+
+
 def _encoder(one: Any, held: dict[str, Any]) -> None:
+    if "sparse" in held:
+        held["sparse_output"] = held["sparse"]
     held.setdefault("_infrequent_enabled", False)
     held.setdefault("_drop_idx_after_grouping", held.get("drop_idx_"))
     held.setdefault("_missing_indices", {})
@@ -300,6 +307,8 @@ def _logistic(one: Any, held: dict[str, Any]) -> None:
         one.__class__ = _one_by_one(cast("Hashable", type(one)))
 
 
+_TREES = ("DecisionTreeClassifier", "ExtraTreeClassifier")
+
 _PROJECTIONS = ("CCA", "PLSCanonical", "PLSRegression")
 
 
@@ -349,6 +358,7 @@ _CHANGES: Mapping[str, Callable[[Any, dict[str, Any]], None]] = {
     "ColumnTransformer": _columns,
     "GradientBoostingClassifier": _boosting,
     "GradientBoostingRegressor": _boosting,
+    "GaussianNB": _bayes,
     "GaussianProcessRegressor": _process,
     "HistGradientBoostingClassifier": _histograms,
     "HistGradientBoostingRegressor": _histograms,

@@ -12,6 +12,7 @@ import numpy as np
 
 from lime_cli.errors import InputError, ModelError
 from lime_cli.models.content import Content
+from lime_cli.models.parts import can_predict
 from lime_cli.models.pickles.loading import unpickle_any
 from lime_cli.sources import Record
 from lime_cli.tables.delimited import checked_header
@@ -52,9 +53,9 @@ def read(file: TableFile, dialect: Dialect) -> TableContent:
     if type(held) is np.ndarray and held.ndim == 2:
         held = pandas.DataFrame(held)
     if not isinstance(held, pandas.DataFrame):
-        raise InputError(
-            f"{file.name}: holds a {type(held).__name__}, not a table", "pickle a data frame"
-        )
+        said = f"{file.name}: holds a {type(held).__name__}, not a table"
+        hint = "name a model before its table" if can_predict(held) else "pickle a data frame"
+        raise InputError(said, hint)
     _check_cells(file.name, "the name of a column", held.columns.tolist())
     header = checked_header(file.name, [str(name) for name in held.columns])
     columns = [held.iloc[:, place] for place in range(held.shape[1])]
