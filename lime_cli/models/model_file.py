@@ -161,13 +161,17 @@ PICKLED = (".pkl", ".pickle", ".joblib", ".sav")
 
 
 def pickles_beside(path: str, called: str) -> tuple[str, ...]:
-    """Name the pickles beside a model that are ``called`` so (``APPLIED_FIRST``, say)."""
+    """Name the pickles beside a model that are ``called`` so (``APPLIED_FIRST``, say).
+
+    Pipes, which opening would wait for, devices and folders are none.
+    """
     own = Path(path)
     try:
-        beside = sorted(one.name for one in own.parent.iterdir() if one.suffix in PICKLED)
+        named = [one for one in own.parent.iterdir() if one.suffix in PICKLED]
+        called_so = [one for one in named if one.name != own.name and re.search(called, one.name)]
+        return tuple(sorted(one.name for one in called_so if one.is_file()))
     except OSError:
         return ()
-    return tuple(one for one in beside if one != own.name and re.search(called, one))
 
 
 def columns_beside(path: str) -> tuple[str, ...] | None:

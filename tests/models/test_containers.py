@@ -39,7 +39,8 @@ from sklearn.preprocessing import (
 from sklearn.svm import SVC, LinearSVC
 
 from lime_cli.errors import ModelError, PredictionError
-from lime_cli.models.model_file import ModelFile, format_of
+from lime_cli.models.model_file import VECTORIZERS, ModelFile, format_of, pickles_beside
+from lime_cli.models.pickles.beside import TRIED, opened_beside
 from lime_cli.tabular.row import Table
 
 RNG = np.random.default_rng(0)
@@ -956,3 +957,23 @@ def test_a_model_s_file_in_a_file_is_written_out_by_the_command_that_is_named(
 def test_what_labels_only_its_own_rows_says_what_to_save_instead(tmp_path, model, way):
     with pytest.raises(ModelError, match=f"labels only the rows that it was fitted on; {way}"):
         ModelFile(saved(tmp_path, model)).load()
+
+
+def test_only_a_few_plain_files_beside_a_model_are_opened(tmp_path) -> None:
+    for name in ("scaler.pkl", "vectorizer.pkl", "model.pkl"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "folder_vectorizer.pkl").mkdir()
+    (tmp_path / "zero_vectorizer.pkl").symlink_to("/dev/zero")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "a_vectorizer.pkl")
+    assert pickles_beside(str(tmp_path / "model.pkl"), VECTORIZERS) == ("vectorizer.pkl",)
+    opened = []
+    for n in range(30):
+        (tmp_path / f"scaler{n}.pkl").write_bytes(b"")
+
+    def load(path):
+        opened.append(path.name)
+        return CountVectorizer().fit(["a word"]) if path.name == "vectorizer.pkl" else None
+
+    opened_beside(ModelFile(str(tmp_path / "model.pkl")), load)
+    assert len(opened) <= 2 * TRIED

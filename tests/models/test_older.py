@@ -31,6 +31,7 @@ from sklearn.ensemble import (
     RandomForestRegressor,
     StackingClassifier,
 )
+from sklearn.feature_selection import RFE, RFECV
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, SGDClassifier
 from sklearn.naive_bayes import GaussianNB
@@ -212,6 +213,28 @@ def test_a_model_that_was_loaded_and_saved_again_answers_as_it_did(
     truth = getattr(model, ask)(rows)
     path = written(model, tmp_path / "old.pkl", monkeypatch, sklearn.__version__)
     np.testing.assert_allclose(getattr(unpickle(path), ask)(rows), truth, rtol=1e-12)
+
+
+def test_several_answers_of_a_stack_keep_their_encoders(tmp_path) -> None:
+    answers = np.stack([TWO, CLASSES[0] == CLASSES], axis=1).astype(int)
+    model = StackingClassifier([("t", DecisionTreeClassifier(max_depth=2))], KNeighborsClassifier())
+    model.fit(X, answers)
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(model))
+    loaded = unpickle(tmp_path / "m.pkl")
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize("kind", [RFE, RFECV])
+def test_columns_that_were_chosen_are_not_those_that_are_taken(kind, tmp_path) -> None:
+    model = kind(DecisionTreeClassifier(max_depth=3, random_state=0)).fit(X, TWO)
+    model.ranking_[-1], model.support_[-1] = 2, False
+    truth = RFE.transform(model, X)
+    model.n_features_ = int(model.support_.sum())
+    del model.n_features_in_
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(model))
+    loaded = unpickle(tmp_path / "m.pkl")
+    assert (loaded.n_features_in_, loaded.n_features_) == (X.shape[1], model.n_features_)
+    np.testing.assert_array_equal(loaded.transform(X), truth)
 
 
 @pytest.mark.filterwarnings("ignore:Trying to unpickle")

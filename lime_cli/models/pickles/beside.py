@@ -81,7 +81,7 @@ def opened_beside(file: ModelFile, load: Load) -> list[tuple[str, Any]]:
     if not any(_reads_texts(one) for _, one in found):
         return []
     more = [name for name in pickles_beside(file.path, APPLIED_FIRST) if name not in named]
-    found += [(name, one) for name in more for one in _inside(_opened(file, name, load))]
+    found += [(name, one) for name in more[:TRIED] for one in _inside(_opened(file, name, load))]
     return sorted(found, key=lambda one: not _reads_texts(one[1]))
 
 

@@ -122,7 +122,7 @@ def bring_up(made: Iterable[object], version: str) -> None:
         if name in _PROJECTIONS and version and is_older(version, "1.5"):
             raise NeedsVersion(f"holds a {name}, which predicts otherwise since 1.5")
         for old, new in _RENAMED.items():
-            if old in held and new not in held:
+            if old in held and new not in held and (name, old) not in _STILL_CALLED_SO:
                 held[new] = held[old]
         width = None if hasattr(one, "n_features_in_") else _width(held)
         if width is not None:
@@ -151,7 +151,7 @@ def _share(tree: Any) -> None:
 
 def _width(held: Mapping[str, Any]) -> int | None:
     """Return for how many columns an estimator was fitted, by its parts; None for unknown."""
-    for name in ("coef_", "_fit_X", "mean_", "scale_", "statistics_", "var_", "scores_"):
+    for name in _OF_COLUMNS:
         shape = getattr(held.get(name), "shape", ())
         if shape:
             return int(shape[-1])
@@ -160,6 +160,10 @@ def _width(held: Mapping[str, Any]) -> int | None:
         return int(rows[1])
     categories = held.get("categories_")
     return len(categories) if isinstance(categories, list) else None
+
+
+_OF_COLUMNS = ("coef_", "_fit_X", "mean_", "scale_", "statistics_", "var_", "scores_", "ranking_")
+"""What is as wide as the rows that an estimator was fitted on."""
 
 
 @cache
@@ -180,6 +184,9 @@ _RENAMED = {
     "probB_": "_probB",
 }
 """Attributes, by the names that older versions gave them."""
+
+_STILL_CALLED_SO = {("RFE", "n_features_"), ("RFECV", "n_features_")}
+"""Names that mean something else in these classes: how many columns were chosen."""
 
 _LOSS_NAMES: Mapping[str, str] = {
     "auto": "log_loss",
@@ -269,8 +276,8 @@ def _powers(one: Any, held: dict[str, Any]) -> None:
 def _stacked(one: Any, held: dict[str, Any]) -> None:
     from sklearn.preprocessing import LabelEncoder
 
-    if "classes_" in held:
-        held.setdefault("_label_encoder", LabelEncoder().fit(held["classes_"]))
+    if "classes_" in held and "_label_encoder" not in held:
+        held["_label_encoder"] = LabelEncoder().fit(held["classes_"])
 
 
 def _boosting(one: Any, held: dict[str, Any]) -> None:
