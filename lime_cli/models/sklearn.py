@@ -110,6 +110,8 @@ def way_of(
     numbered = file.output is not None and file.output.isdecimal()
     output, place = (None, int(file.output or 0)) if numbered else (file.output, None)
     possible = [one for one, method in METHODS.items() if hasattr(model, method)]
+    if _is_regressor(final(model)) and "labels" in possible:
+        possible = ["labels"]
     chosen = next((one for one in possible if output in (None, one)), None)
     if chosen is None:
         words = f"{name}: the model has no output {file.output!r}"
@@ -154,6 +156,13 @@ def way_of(
         known = given._replace(columns=columns)
     way = Way(origin, predict, stated, known, name_of_method, said)
     return way._replace(handing=handing, bags=bags, decide=decide, thing=model)
+
+
+def _is_regressor(ending: Any) -> bool:
+    """Tell a model that calls itself a regressor; it may have methods that only classifiers answer,
+    as those have that search for a model of either kind.
+    """
+    return getattr(ending, "_estimator_type", None) == "regressor"
 
 
 OWN_DECISION = ("FixedThresholdClassifier", "TunedThresholdClassifierCV", "SVC", "NuSVC")
@@ -207,7 +216,7 @@ def _task(ending: Any, chosen: str, has_classes: bool) -> str | None:
     if has_classes or chosen == "probabilities":
         return "classification"
     known = type(ending).__module__.split(".")[0] in (*LIBRARIES, "catboost")
-    return "regression" if known or chosen == "decision" else None
+    return "regression" if known or chosen == "decision" or _is_regressor(ending) else None
 
 
 def _multilabel(ending: Any) -> bool:

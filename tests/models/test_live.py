@@ -7,6 +7,11 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import lime_cli
 from lime_cli.errors import ModelError, PredictionError
@@ -467,3 +472,45 @@ def test_texts_become_the_tokens_of_the_transformers_library(tmp_path, kind, sai
         expected.append(softmax(session.run(None, feeds)[0])[0])
     found = ModelFile(str(folder)).load().predict(texts)
     assert found == pytest.approx(np.array(expected), abs=1e-6)
+
+
+class Searched(BaseEstimator):
+    """A search for a model of either kind, with the methods of both."""
+
+    def __init__(self, problem="regression"):
+        self.problem = problem
+
+    def fit(self, X, y):
+        regresses = self.problem == "regression"
+        self._estimator_type = "regressor" if regresses else "classifier"
+        self.best_ = (Ridge() if regresses else LogisticRegression()).fit(X, y)
+        self.classes_ = getattr(self.best_, "classes_", None)
+        return self
+
+    def predict(self, X):
+        return self.best_.predict(X)
+
+    def predict_proba(self, X):
+        assert self.problem == "classification", "predict_proba() only for classification."
+        return self.best_.predict_proba(X)
+
+
+@pytest.mark.parametrize(
+    ("problem", "wrapped"),
+    [
+        ("regression", lambda search: search),
+        ("regression", lambda search: make_pipeline(StandardScaler(), search)),
+        ("regression", lambda search: GridSearchCV(search, {}, scoring="r2", cv=2)),
+        ("classification", lambda search: search),
+    ],
+    ids=["alone", "pipeline", "grid", "classifier"],
+)
+def test_a_model_of_either_kind_is_asked_as_what_it_calls_itself(problem, wrapped):
+    numbers = ROWS[["size", "age"]]
+    asked = 3.0 * ROWS["size"] - ROWS["age"] if problem == "regression" else LABELS
+    model = wrapped(Searched(problem)).fit(numbers, asked)
+    rows = numbers.iloc[[4, 9]]
+    truth = model.predict(rows)[:, None] if problem == "regression" else model.predict_proba(rows)
+    found = [one.record for one in lime_cli.explain(model, numbers, rows=[4, 9], samples=64)]
+    assert np.array([one["outputs"] for one in found]) == pytest.approx(truth, rel=1e-9)
+    assert {one["model"]["task"] for one in found} == {problem}

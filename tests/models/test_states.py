@@ -392,7 +392,7 @@ UNFIT: dict[str, Callable[[], Model]] = {
     "support beyond the rows": lambda: machine(support_=np.full(40, 10**6, np.int32)),
     "vectors of another width": lambda: machine(support_vectors_=np.zeros((3, 900))),
     "more classes than there are": lambda: machine(classes_=np.arange(9)),
-    "no width": lambda: without(machine(), "n_features_in_"),
+    "no width": lambda: without(without(machine(), "n_features_in_"), "shape_fit_"),
     "another width": lambda: machine(n_features_in_=90),
     "sparse weights too few": lambda: machine(
         sparse=True, _dual_coef_=scipy.sparse.csr_matrix(np.zeros((1, 1)))
@@ -401,7 +401,7 @@ UNFIT: dict[str, Callable[[], Model]] = {
         OneClassSVM().fit(X), _dual_coef_=np.zeros((1, 2))
     ),
     "a tree without a width": lambda: without(tree(), "n_features_in_"),
-    "a tree of an old width": lambda: without(tree(n_features_=50_000), "n_features_in_"),
+    "a tree of an old width": lambda: without(tree(n_features_=1), "n_features_in_"),
     "a tree of a text for a width": lambda: tree(n_features_in_="4"),
     "a forest of something else": lambda: with_state(
         fitted(RandomForestClassifier(2)), estimators_=[fitted(LogisticRegression())]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib
+import importlib.metadata
 import marshal
 import os
 import pickle
@@ -221,3 +222,16 @@ def test_a_trusted_model_does_what_it_likes(place: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(LogisticRegression, "predict_proba", act)
     ModelFile(path, trust=True).load().predict(TABLE)
     assert (place / "x").exists()
+
+
+def test_packages_are_looked_for_where_python_is_asked_by_hand(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The path of a notebook begins with nothing, which stands for the folder it is in."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data.csv").write_text("a")
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    with tripwire.predicting():
+        importlib.metadata.entry_points(group="none")
+    with pytest.raises(tripwire.Alarm), tripwire.predicting():
+        (tmp_path / "data.csv").read_text()

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -431,6 +432,23 @@ def test_trust_in_everything_loads_everything(tmp_path: Path) -> None:
     path.write_bytes(malicious.dumps({"a": malicious.Call(exec, malicious.code(marker))}))
     assert unpickle(path, Trust(everything=True)) == {"a": None}
     assert marker.exists()
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("protocol", [2, 5])
+def test_what_dill_wrote_of_the_training_script_is_loaded_where_it_is_trusted(
+    protocol: int, packed: bool, tmp_path: Path
+) -> None:
+    dill = pytest.importorskip("dill")
+    code = (lambda rows: rows * 2).__code__
+    doubles = FunctionType(code, vars(sys.modules["__main__"]), "doubles")
+    doubles.__module__ = "__main__"
+    path, content = tmp_path / "model.pkl", dill.dumps(FunctionTransformer(doubles), protocol)
+    path.write_bytes(gzip.compress(content) if packed else content)
+    assert "dill._dill._create_function" in said(path, Trust())[1]
+    found = unpickle(path, Trust(everything=True))
+    assert isinstance(found, FunctionTransformer)
+    assert found.transform(np.array([[1.0, 3.0]])).tolist() == [[2.0, 6.0]]
 
 
 @pytest.mark.parametrize("trust", [Trust(), Trust(everything=True)], ids=["list", "trust"])

@@ -173,7 +173,7 @@ def test_a_work_survives_being_pickled(kind):
     modality, file = BATCHES[kind]
     work = next(works_of(modality, file, 2))
     assert pickle.loads(pickle.dumps(work)) == work
-    assert len(pickle.dumps(work)) < 2_000
+    assert len(pickle.dumps(work)) < 4_000  # describes rows and holds none of them
 
 
 @pytest.mark.parametrize(

@@ -250,7 +250,14 @@ def _load_trusting(content: Content) -> object:
         raise refusals.not_a_model(path, head)
     try:
         with content.open() as stream:
-            return joblib.load(stream)
+            try:
+                return joblib.load(stream)
+            except Exception:
+                dill = sys.modules.get("dill")  # which the file names, so it was imported
+                if dill is None:
+                    raise
+        with archive(content).open() as stream:
+            return dill.load(stream)  # some names of its files are known to its own reader alone
     except EOFError:
         raise refusals.cut_short(path) from None
     except ModuleNotFoundError as error:

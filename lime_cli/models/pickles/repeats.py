@@ -8,23 +8,45 @@ array, which numpy counts. Every rule that looks at these looks at the finished 
 own unpickler may run the next tree.
 
 What differs anywhere else (a class, a key, what a call is given) is no repetition: the machine runs
-it.
+it. So no byte reaches C that was not compared, or skipped as the content of an array by a length
+that C reads, too:
+
+- What makes the first object (the class or the function, and what it is given) comes from the stack
+  of the machine, which has looked at it, and so do the lists that objects go into.
+- Numbers of older protocols are compared with those that come next. A file that gives them out of
+  order has nothing repeated, because under a number there might be two things.
+- What has a number is asked of C once for each template and each pickle; one that lies in another,
+  as in joblib's files, has numbers of its own.
+- Between objects nothing may stand, or the end of one list and the start of the next. Marks of
+  frames are left out where an instruction may begin, which is where the machine skips them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import chain, count
-from typing import Any, NamedTuple, cast
+from itertools import chain
+from typing import NamedTuple, cast
 
-import numpy as np
-
-from lime_cli.models.pickles.constructors import BUFFER, SCALAR, is_empty_array
-from lime_cli.models.pickles.policy import Global
+from lime_cli.models.pickles.constructors import is_empty_array
 from lime_cli.models.pickles.runs import Memo, Values
-from lime_cli.models.pickles.sizes import TREE, is_filled_unseen
+from lime_cli.models.pickles.templates import (
+    COUNT,
+    EMPTY_ARRAY,
+    FIXED,
+    FRAME,
+    FRAME_BYTES,
+    NUMBER,
+    NUMBERS,
+    PUT,
+    PUTS,
+    KeyOf,
+    Learner,
+    Odd,
+    Piece,
+    Template,
+)
 from lime_cli.models.walking import identity
 
 _LEAST_TIMES = 4
@@ -48,74 +70,6 @@ _NEXT_LIST = b"a]\x94"
 _NEXT_LISTS = b"e]\x94("
 """What stands between lists of several: APPENDS, EMPTY_LIST, MEMOIZE, MARK."""
 
-_EMPTY_ARRAY = ("numpy._core.multiarray", "_reconstruct")
-
-_NATIVE = ("pandas", "xgboost", "lightgbm", "catboost", "lime_cli")
-"""Packages whose objects are filled in ways of their own, as is what stands in for a class."""
-
-_FIXED, _NUMBER, _DATA, _COUNT, _PUT = range(5)
-
-_FRAME, _FRAME_BYTES = 0x95, 9
-
-_NUMBERS = {0x4B: 2, 0x4D: 3, 0x4A: 5, 0x47: 9, 0x4E: 1, 0x88: 1, 0x89: 1}
-"""Instructions that push a number, a truth value or nothing, and how many bytes they take."""
-
-
-_PUTS = {0x71: 2, 0x72: 5}
-"""Instructions that give out a number that they say, and how many bytes they take."""
-
-
-class _Odd(Exception):
-    """An object is made in a way that is not learned."""
-
-
-class _Token(NamedTuple):
-    """An instruction, and what of it may be otherwise when it repeats."""
-
-    code: bytes
-    may_vary: int
-    varies: bool = False
-
-
-_Piece = tuple[bytes, int, tuple[int, ...], int]
-"""What is the same in all, how long it is, where its instructions begin, and what follows."""
-
-
-class Template(NamedTuple):
-    """The instructions that make an object, from its class to its state."""
-
-    tokens: tuple[_Token, ...]
-    got: tuple[tuple[bytes, object], ...]
-    """How others are asked for that were made before, and what they are."""
-    n_numbers: int
-    n_begun: int
-    """Of these, how many are given out before the object is there."""
-
-    def pieces(self) -> list[_Piece]:
-        """Return what all have alike, each with what follows that each has otherwise."""
-        found: list[_Piece] = []
-        same, starts = b"", list[int]()
-        for token in self.tokens:
-            if token.varies:
-                found.append((same, len(same), tuple(starts), token.may_vary))
-                same, starts = b"", []
-            else:
-                starts.append(len(same))
-                same += token.code
-        return [*found, (same, len(same), tuple(starts), _FIXED)]
-
-    def merged(self, newer: Template) -> Template:
-        """Let vary what does between this and another; return the other where more differs."""
-        if len(self.tokens) != len(newer.tokens) or self.got != newer.got:
-            return newer
-        tokens = []
-        for one, other in zip(self.tokens, newer.tokens, strict=True):
-            if one.may_vary != other.may_vary or (one.code != other.code and not one.may_vary):
-                return newer
-            varies = one.varies or one.code != other.code
-            tokens.append(_Token(other.code, one.may_vary, varies))
-        return newer._replace(tokens=tuple(tokens))
-
 
 @dataclass
 class _Class:
@@ -124,7 +78,7 @@ class _Class:
     n_seen: int = 0
     tries: int = _TRIES
     template: Template | None = None
-    pieces: list[_Piece] = field(default_factory=list)
+    pieces: list[Piece] = field(default_factory=list)
     asked: Memo | None = None
     """Where C has the same under the numbers that it asks for, as it always will: a file that gives
     numbers in order gives none twice.
@@ -151,10 +105,6 @@ class Made(NamedTuple):
     """Whether they are in lists already, before the last mark, which is done with."""
 
 
-KeyOf = Callable[[object], "Global | None"]
-"""Gives the name by which a file used a thing; None for what has none."""
-
-
 class Repeats:
     """Learns how objects are made in a file, and finds more that are made alike."""
 
@@ -177,7 +127,7 @@ class Repeats:
         """
         maker, args = stack[-2:]
         is_array = data[at] == 0x52
-        if is_array and self._key_of(maker) != _EMPTY_ARRAY:
+        if is_array and self._key_of(maker) != EMPTY_ARRAY:
             return None
         known = self._classes.setdefault(identity(maker), _Class())
         known.n_seen += 1
@@ -214,10 +164,10 @@ class Repeats:
         known.tries -= 1
         if self.is_older or end - start > _MOST_BYTES or self.n_steps > _MOST_STEPS:
             return
-        learner = _Learner(data[start:end], memo, self._key_of)
+        learner = Learner(data[start:end], memo, self._key_of)
         try:
             found = learner.template()
-        except (_Odd, IndexError, KeyError, ValueError):
+        except (Odd, IndexError, KeyError, ValueError):
             return
         finally:
             self.n_steps += learner.n_steps
@@ -316,7 +266,7 @@ def _gaps(stack: list[object], metastack: list[list[object]]) -> frozenset[bytes
 
 
 def _matched(
-    pieces: list[_Piece], data: bytes, start: int, counted: tuple[int, int], gaps: frozenset[bytes]
+    pieces: list[Piece], data: bytes, start: int, counted: tuple[int, int], gaps: frozenset[bytes]
 ) -> _Match:
     """Return the objects that begin at a place, with one of the gaps or none between them.
 
@@ -349,12 +299,12 @@ def _matched(
         gap = gap if n_gaps else b""
     frames = [one for one in frames if one < end]
     view, ends = memoryview(data), [*frames, end]
-    starts = [start, *(one + _FRAME_BYTES for one in frames)]
+    starts = [start, *(one + FRAME_BYTES for one in frames)]
     program = [view[one:other] for one, other in zip(starts, ends, strict=True)]
     return _Match(n, gap, n_gaps, program, end)
 
 
-def _end(pieces: list[_Piece], data: bytes, at: int, number: int, frames: list[int]) -> int | None:
+def _end(pieces: list[Piece], data: bytes, at: int, number: int, frames: list[int]) -> int | None:
     """Return where an object ends that begins at a place; None for one that is made otherwise.
 
     It gives out numbers from some number on. Where frames begin in it is noted.
@@ -368,22 +318,22 @@ def _end(pieces: list[_Piece], data: bytes, at: int, number: int, frames: list[i
                 if frame is None:
                     return None
                 frames.append(frame)
-                at += _FRAME_BYTES
+                at += FRAME_BYTES
             at += n_same
-            if varies == _FIXED:
+            if varies == FIXED:
                 return at
-            if data[at] == _FRAME:
+            if data[at] == FRAME:
                 frames.append(at)
-                at += _FRAME_BYTES
-            if varies == _NUMBER:
-                at += _NUMBERS[data[at]]
-            elif varies == _PUT:
-                length = _PUTS[data[at]]
+                at += FRAME_BYTES
+            if varies == NUMBER:
+                at += NUMBERS[data[at]]
+            elif varies == PUT:
+                length = PUTS[data[at]]
                 if int.from_bytes(data[at + 1 : at + length], "little") != number:
                     return None
                 number, at = number + 1, at + length
-            elif varies == _COUNT:
-                said = data[at : at + _NUMBERS[data[at]]]
+            elif varies == COUNT:
+                said = data[at : at + NUMBERS[data[at]]]
                 at += len(said)
                 if count and said != count:
                     return None
@@ -404,231 +354,8 @@ def _end(pieces: list[_Piece], data: bytes, at: int, number: int, frames: list[i
 def _frame(same: bytes, starts: Iterable[int], data: bytes, at: int) -> int | None:
     """Return where a frame begins between instructions that are otherwise the same."""
     for start in starts:
-        if data[at + start] == _FRAME:
-            rest = at + start + _FRAME_BYTES
+        if data[at + start] == FRAME:
+            rest = at + start + FRAME_BYTES
             if data.startswith(same[:start], at) and data.startswith(same[start:], rest):
                 return at + start
     return None
-
-
-class _Part:
-    """What stands on the stack: its kind, the first instruction of it, and what is in it."""
-
-    def __init__(self, kind: str, first: int, held: Any = None) -> None:
-        self.kind, self.first, self.held = kind, first, held
-
-
-class _Learner:
-    """Goes through the instructions that made an object, to tell what each of them is for."""
-
-    def __init__(self, data: bytes, memo: Memo, key_of: KeyOf) -> None:
-        self._data, self._memo, self._key_of = data, memo, key_of
-        self._codes: list[bytes] = []
-        self._may_vary: list[int] = []
-        self._often: set[int] = set()
-        self._got: dict[bytes, object] = {}
-        self._stack: list[_Part] = []
-        self._marks: list[int] = []
-        self._n_numbers = 0
-        self._n_begun: int | None = None
-        self._n_open = 0
-
-    @property
-    def n_steps(self) -> int:
-        """Count the instructions that were looked at."""
-        return len(self._codes)
-
-    def template(self) -> Template:
-        """Return the template; raise _Odd, IndexError or KeyError for what is not learned."""
-        at = 0
-        while at < len(self._data):
-            code = self._data[at]
-            if code == _FRAME:
-                at += _FRAME_BYTES
-                continue
-            n_bytes = self._n_bytes(code, at)
-            instruction = self._data[at : at + n_bytes]
-            self._codes.append(instruction)
-            self._may_vary.append(_FIXED)
-            self._step(code, instruction)
-            at += n_bytes
-        numbers = self._got.keys()
-        first = len(self._memo) + self._memo.n_in_runs - self._n_numbers
-        own = any(int.from_bytes(one[1:], "little") >= first for one in numbers)
-        if [part.kind for part in self._stack] != ["made"] or self._marks or self._n_open or own:
-            raise _Odd
-        tokens = tuple(map(_Token, self._codes, self._may_vary, map(self._varies, count())))
-        got, begun = tuple(self._got.items()), self._n_begun
-        return Template(tokens, got, self._n_numbers, begun or 0)
-
-    def _varies(self, place: int) -> bool:
-        """Tell what varies in most models, which need not be learned from one more object."""
-        often = place in self._often or self._codes[place][:1] == b"J"  # as seeds are
-        may_vary = self._may_vary[place]
-        return may_vary in (_DATA, _COUNT, _PUT) or (may_vary == _NUMBER and often)
-
-    def _n_bytes(self, code: int, at: int) -> int:
-        if code in _NUMBERS:
-            return _NUMBERS[code]
-        if code in (0x8C, 0x43):  # SHORT_BINUNICODE, SHORT_BINBYTES
-            return 2 + self._data[at + 1]
-        if code in (0x42, 0x58):  # BINBYTES, BINUNICODE
-            return 5 + int.from_bytes(self._data[at + 1 : at + 5], "little")
-        if code == 0x96:  # BYTEARRAY8
-            return 9 + int.from_bytes(self._data[at + 1 : at + 9], "little")
-        return {0x68: 2, 0x71: 2, 0x6A: 5, 0x72: 5}.get(code, 1)
-
-    def _step(self, code: int, instruction: bytes) -> None:
-        stack, last = self._stack, len(self._codes) - 1
-        if code in _NUMBERS:
-            stack.append(_Part("number", last))
-        elif code in (0x68, 0x6A):  # BINGET, LONG_BINGET
-            self._got[instruction] = self._memo[int.from_bytes(instruction[1:], "little")]
-            stack.append(_Part("got", last, self._got[instruction]))
-        elif code == 0x94:  # MEMOIZE
-            self._n_numbers += 1
-        elif code in (0x71, 0x72):  # BINPUT, LONG_BINPUT
-            self._n_numbers += 1
-            self._may_vary[last] = _PUT
-        elif code in (0x42, 0x43, 0x96):
-            stack.append(_Part("bytes", last))
-        elif code in (0x8C, 0x58):
-            words = instruction[2 if code == 0x8C else 5 :]
-            stack.append(_Part("got", last, str(words, "utf-8", "replace")))
-        elif code == 0x5D:  # EMPTY_LIST
-            stack.append(_Part("list", last))
-        elif code == 0x7D:  # EMPTY_DICT
-            stack.append(_Part("dict", last, {}))
-        elif code == 0x28:  # MARK
-            self._marks.append(len(stack))
-        elif code == 0x29:  # EMPTY_TUPLE
-            stack.append(_Part("tuple", last, []))
-        elif code in (0x85, 0x86, 0x87):
-            parts = self._taken(len(stack) - (code - 0x84))
-            stack.append(_Part("tuple", parts[0].first, parts))
-        elif code == 0x74:  # TUPLE
-            first = self._first_since_mark(last)
-            stack.append(_Part("tuple", first, self._taken(self._marks.pop())))
-        elif code in (0x61, 0x65):  # APPEND, APPENDS
-            self._taken(len(stack) - 1 if code == 0x61 else self._marks.pop())
-            self._last("list")
-        elif code in (0x73, 0x75):  # SETITEM, SETITEMS
-            self._set(self._taken(len(stack) - 2 if code == 0x73 else self._marks.pop()))
-        elif code in (0x81, 0x52):  # NEWOBJ, REDUCE
-            if self._n_begun is None:
-                self._n_begun = self._n_numbers
-            self._create() if code == 0x81 else self._call()
-        elif code == 0x62:  # BUILD
-            self._fill()
-        else:
-            raise _Odd
-
-    def _first_since_mark(self, last: int) -> int:
-        inside = self._stack[self._marks[-1] :]
-        return inside[0].first if inside else last
-
-    def _taken(self, height: int) -> list[_Part]:
-        if height < (self._marks[-1] if self._marks else 0):
-            raise _Odd
-        taken = self._stack[height:]
-        del self._stack[height:]
-        return taken
-
-    def _last(self, *kinds: str) -> _Part:
-        if len(self._stack) <= (self._marks[-1] if self._marks else 0):
-            raise _Odd
-        part = self._stack[-1]
-        if part.kind not in kinds:
-            raise _Odd
-        return part
-
-    def _set(self, items: list[_Part]) -> None:
-        into = self._last("dict")
-        keys, values = items[::2], items[1::2]
-        if len(keys) != len(values) or not all(type(key.held) is str for key in keys):
-            raise _Odd
-        into.held.update(zip((key.held for key in keys), values, strict=True))
-
-    def _create(self) -> None:
-        cls, args = self._taken(len(self._stack) - 2)
-        if cls.kind != "got" or args.kind != "tuple" or args.held or not _is_plain(cls.held):
-            raise _Odd
-        self._stack.append(_Part("object", cls.first))
-
-    def _call(self) -> None:
-        callee, args = self._taken(len(self._stack) - 2)
-        if callee.kind != "got" or args.kind != "tuple":
-            raise _Odd
-        for place in range(args.first, len(self._codes)):
-            if self._may_vary[place] != _PUT:
-                self._may_vary[place] = _FIXED
-        key = self._key_of(callee.held)
-        if key == BUFFER:
-            self._loosen_array(args.held[0], args.held[2])
-            callee.held = args.held[2]
-        elif key == _EMPTY_ARRAY and self._is_empty(args.held):
-            self._n_open += 1
-        elif key not in (SCALAR, TREE):
-            raise _Odd
-        kind = {_EMPTY_ARRAY: "array", TREE: "object"}.get(key, "made")
-        held = callee.held if key == BUFFER else key
-        self._stack.append(_Part(kind, callee.first, held))
-
-    def _is_empty(self, args: Sequence[_Part]) -> bool:
-        """Tell what an empty array is asked for with: its class, its shape, a type's letter."""
-        cls, shape, letter = args
-        n_zeros = [self._codes[one.first] for one in shape.held] if shape.kind == "tuple" else []
-        is_b = self._codes[letter.first] == b"C\1b" or (
-            type(letter.held) is bytes and letter.held == b"b"
-        )
-        return cls.held is np.ndarray and n_zeros == [b"K\0"] and is_b
-
-    def _fill(self) -> None:
-        (state,) = self._taken(len(self._stack) - 1)
-        instance = self._last("object", "array")
-        if instance.kind == "array":
-            if state.kind != "tuple" or len(state.held) != 5:
-                raise _Odd
-            self._loosen_array(state.held[4], state.held[1])
-            instance.held = state.held[1]
-            self._n_open -= 1
-        elif state.kind != "dict":
-            raise _Odd
-        else:
-            self._loosen(state.held.values(), often=instance.held == TREE)
-            if instance.held == TREE:
-                self._pair(state.held["node_count"], state.held["nodes"])
-        instance.kind = "made"
-
-    def _loosen_array(self, data: _Part, shape: _Part) -> None:
-        if shape.kind != "tuple":
-            raise _Odd
-        if data.kind == "bytes":
-            self._may_vary[data.first] = _DATA
-        elif data.held != b"":  # others would be shared with an array that has them
-            raise _Odd
-        self._loosen(shape.held, often=True)
-
-    def _pair(self, count: _Part, nodes: _Part) -> None:
-        """Have a tree's count of nodes vary with the number of its nodes."""
-        rows = nodes.held.held[0] if isinstance(nodes.held, _Part) else None
-        if rows is None or rows.kind != "number" or count.kind != "number":
-            raise _Odd
-        self._may_vary[count.first] = self._may_vary[rows.first] = _COUNT
-
-    def _loosen(self, parts: Iterable[_Part], *, often: bool) -> None:
-        for part in parts:
-            if part.kind == "number":
-                self._may_vary[part.first] = _NUMBER
-                if often:
-                    self._often.add(part.first)
-
-
-def _is_plain(cls: object) -> bool:
-    """Tell a class that Python makes and fills as the machine does."""
-    if not isinstance(cls, type) or not is_filled_unseen(cls):
-        return False
-    own = {"__getattribute__": object.__getattribute__, "__new__": object.__new__}
-    plain = all(getattr(cls, name) is value for name, value in own.items())
-    native = cls.__module__.partition(".")[0] in _NATIVE
-    return plain and not hasattr(cls, "__getattr__") and not native

@@ -2,9 +2,14 @@
 
 A vocabulary is some 100,000 instructions that push words and numbers, and nothing else. A regular
 expression finds where such a run ends. What it matched is a pickle that cannot name, call or change
-anything, so that Python's own unpickler may run it. The one exception, numpy's scalars, is a call
-that the machine has checked: the function, the dtype and the number of bytes are the same all along
-the run.
+anything, so that Python's own unpickler may run it: no byte reaches C that an expression did not
+match, instruction by instruction. The one exception, numpy's scalars, is a call that the machine
+has checked: the function, the dtype and the number of bytes are the same all along the run.
+
+Batches of pairs that go into one dictionary are handed over together, with the SETITEMS and MARK
+between them. Their target is given by the machine, which has seen that it is a plain dictionary;
+their keys are words, whose hashes nobody can choose. Marks of frames, which may stand between any
+two instructions, are left out: the machine skips them as well.
 """
 
 from __future__ import annotations

@@ -274,6 +274,8 @@ def _is_readable(path: object) -> bool:
     """Tell whether a file belongs to what is installed; a module that has no file does."""
     if path is None or path in ("/dev/null", "/dev/urandom"):
         return True
+    if path in ("", ".") and "" in sys.path:
+        return True  # as a search for packages lists this folder where Python is asked by hand
     if not isinstance(path, (str, bytes, os.PathLike)):
         return False
     return (_absolute(os.fsdecode(path)) + os.sep).startswith(_readable())

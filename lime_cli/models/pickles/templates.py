@@ -1,0 +1,309 @@
+"""What is learned of how a pickle makes an object: which of its instructions may be otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import count
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lime_cli.models.pickles.constructors import BUFFER, SCALAR
+from lime_cli.models.pickles.policy import Global
+from lime_cli.models.pickles.runs import Memo
+from lime_cli.models.pickles.sizes import TREE, is_filled_unseen
+
+EMPTY_ARRAY = ("numpy._core.multiarray", "_reconstruct")
+
+_NATIVE = ("pandas", "xgboost", "lightgbm", "catboost", "lime_cli")
+"""Packages whose objects are filled in ways of their own, as is what stands in for a class."""
+
+FIXED, NUMBER, DATA, COUNT, PUT = range(5)
+
+FRAME, FRAME_BYTES = 0x95, 9
+
+NUMBERS = {0x4B: 2, 0x4D: 3, 0x4A: 5, 0x47: 9, 0x4E: 1, 0x88: 1, 0x89: 1}
+"""Instructions that push a number, a truth value or nothing, and how many bytes they take."""
+
+
+PUTS = {0x71: 2, 0x72: 5}
+"""Instructions that give out a number that they say, and how many bytes they take."""
+
+
+class Odd(Exception):
+    """An object is made in a way that is not learned."""
+
+
+class _Token(NamedTuple):
+    """An instruction, and what of it may be otherwise when it repeats."""
+
+    code: bytes
+    may_vary: int
+    varies: bool = False
+
+
+Piece = tuple[bytes, int, tuple[int, ...], int]
+"""What is the same in all, how long it is, where its instructions begin, and what follows."""
+
+
+class Template(NamedTuple):
+    """The instructions that make an object, from its class to its state."""
+
+    tokens: tuple[_Token, ...]
+    got: tuple[tuple[bytes, object], ...]
+    """How others are asked for that were made before, and what they are."""
+    n_numbers: int
+    n_begun: int
+    """Of these, how many are given out before the object is there."""
+
+    def pieces(self) -> list[Piece]:
+        """Return what all have alike, each with what follows that each has otherwise."""
+        found: list[Piece] = []
+        same, starts = b"", list[int]()
+        for token in self.tokens:
+            if token.varies:
+                found.append((same, len(same), tuple(starts), token.may_vary))
+                same, starts = b"", []
+            else:
+                starts.append(len(same))
+                same += token.code
+        return [*found, (same, len(same), tuple(starts), FIXED)]
+
+    def merged(self, newer: Template) -> Template:
+        """Let vary what does between this and another; return the other where more differs."""
+        if len(self.tokens) != len(newer.tokens) or self.got != newer.got:
+            return newer
+        tokens = []
+        for one, other in zip(self.tokens, newer.tokens, strict=True):
+            if one.may_vary != other.may_vary or (one.code != other.code and not one.may_vary):
+                return newer
+            varies = one.varies or one.code != other.code
+            tokens.append(_Token(other.code, one.may_vary, varies))
+        return newer._replace(tokens=tuple(tokens))
+
+
+KeyOf = Callable[[object], "Global | None"]
+"""Gives the name by which a file used a thing; None for what has none."""
+
+
+class _Part:
+    """What stands on the stack: its kind, the first instruction of it, and what is in it."""
+
+    def __init__(self, kind: str, first: int, held: Any = None) -> None:
+        self.kind, self.first, self.held = kind, first, held
+
+
+class Learner:
+    """Goes through the instructions that made an object, to tell what each of them is for."""
+
+    def __init__(self, data: bytes, memo: Memo, key_of: KeyOf) -> None:
+        self._data, self._memo, self._key_of = data, memo, key_of
+        self._codes: list[bytes] = []
+        self._may_vary: list[int] = []
+        self._often: set[int] = set()
+        self._got: dict[bytes, object] = {}
+        self._stack: list[_Part] = []
+        self._marks: list[int] = []
+        self._n_numbers = 0
+        self._n_begun: int | None = None
+        self._n_open = 0
+
+    @property
+    def n_steps(self) -> int:
+        """Count the instructions that were looked at."""
+        return len(self._codes)
+
+    def template(self) -> Template:
+        """Return the template; raise Odd, IndexError or KeyError for what is not learned."""
+        at = 0
+        while at < len(self._data):
+            code = self._data[at]
+            if code == FRAME:
+                at += FRAME_BYTES
+                continue
+            n_bytes = self._n_bytes(code, at)
+            instruction = self._data[at : at + n_bytes]
+            self._codes.append(instruction)
+            self._may_vary.append(FIXED)
+            self._step(code, instruction)
+            at += n_bytes
+        numbers = self._got.keys()
+        first = len(self._memo) + self._memo.n_in_runs - self._n_numbers
+        own = any(int.from_bytes(one[1:], "little") >= first for one in numbers)
+        if [part.kind for part in self._stack] != ["made"] or self._marks or self._n_open or own:
+            raise Odd
+        tokens = tuple(map(_Token, self._codes, self._may_vary, map(self._varies, count())))
+        got, begun = tuple(self._got.items()), self._n_begun
+        return Template(tokens, got, self._n_numbers, begun or 0)
+
+    def _varies(self, place: int) -> bool:
+        """Tell what varies in most models, which need not be learned from one more object."""
+        often = place in self._often or self._codes[place][:1] == b"J"  # as seeds are
+        may_vary = self._may_vary[place]
+        return may_vary in (DATA, COUNT, PUT) or (may_vary == NUMBER and often)
+
+    def _n_bytes(self, code: int, at: int) -> int:
+        if code in NUMBERS:
+            return NUMBERS[code]
+        if code in (0x8C, 0x43):  # SHORT_BINUNICODE, SHORT_BINBYTES
+            return 2 + self._data[at + 1]
+        if code in (0x42, 0x58):  # BINBYTES, BINUNICODE
+            return 5 + int.from_bytes(self._data[at + 1 : at + 5], "little")
+        if code == 0x96:  # BYTEARRAY8
+            return 9 + int.from_bytes(self._data[at + 1 : at + 9], "little")
+        return {0x68: 2, 0x71: 2, 0x6A: 5, 0x72: 5}.get(code, 1)
+
+    def _step(self, code: int, instruction: bytes) -> None:
+        stack, last = self._stack, len(self._codes) - 1
+        if code in NUMBERS:
+            stack.append(_Part("number", last))
+        elif code in (0x68, 0x6A):  # BINGET, LONG_BINGET
+            self._got[instruction] = self._memo[int.from_bytes(instruction[1:], "little")]
+            stack.append(_Part("got", last, self._got[instruction]))
+        elif code == 0x94:  # MEMOIZE
+            self._n_numbers += 1
+        elif code in (0x71, 0x72):  # BINPUT, LONG_BINPUT
+            self._n_numbers += 1
+            self._may_vary[last] = PUT
+        elif code in (0x42, 0x43, 0x96):
+            stack.append(_Part("bytes", last))
+        elif code in (0x8C, 0x58):
+            words = instruction[2 if code == 0x8C else 5 :]
+            stack.append(_Part("got", last, str(words, "utf-8", "replace")))
+        elif code == 0x5D:  # EMPTY_LIST
+            stack.append(_Part("list", last))
+        elif code == 0x7D:  # EMPTY_DICT
+            stack.append(_Part("dict", last, {}))
+        elif code == 0x28:  # MARK
+            self._marks.append(len(stack))
+        elif code == 0x29:  # EMPTY_TUPLE
+            stack.append(_Part("tuple", last, []))
+        elif code in (0x85, 0x86, 0x87):
+            parts = self._taken(len(stack) - (code - 0x84))
+            stack.append(_Part("tuple", parts[0].first, parts))
+        elif code == 0x74:  # TUPLE
+            first = self._first_since_mark(last)
+            stack.append(_Part("tuple", first, self._taken(self._marks.pop())))
+        elif code in (0x61, 0x65):  # APPEND, APPENDS
+            self._taken(len(stack) - 1 if code == 0x61 else self._marks.pop())
+            self._last("list")
+        elif code in (0x73, 0x75):  # SETITEM, SETITEMS
+            self._set(self._taken(len(stack) - 2 if code == 0x73 else self._marks.pop()))
+        elif code in (0x81, 0x52):  # NEWOBJ, REDUCE
+            if self._n_begun is None:
+                self._n_begun = self._n_numbers
+            self._create() if code == 0x81 else self._call()
+        elif code == 0x62:  # BUILD
+            self._fill()
+        else:
+            raise Odd
+
+    def _first_since_mark(self, last: int) -> int:
+        inside = self._stack[self._marks[-1] :]
+        return inside[0].first if inside else last
+
+    def _taken(self, height: int) -> list[_Part]:
+        if height < (self._marks[-1] if self._marks else 0):
+            raise Odd
+        taken = self._stack[height:]
+        del self._stack[height:]
+        return taken
+
+    def _last(self, *kinds: str) -> _Part:
+        if len(self._stack) <= (self._marks[-1] if self._marks else 0):
+            raise Odd
+        part = self._stack[-1]
+        if part.kind not in kinds:
+            raise Odd
+        return part
+
+    def _set(self, items: list[_Part]) -> None:
+        into = self._last("dict")
+        keys, values = items[::2], items[1::2]
+        if len(keys) != len(values) or not all(type(key.held) is str for key in keys):
+            raise Odd
+        into.held.update(zip((key.held for key in keys), values, strict=True))
+
+    def _create(self) -> None:
+        cls, args = self._taken(len(self._stack) - 2)
+        if cls.kind != "got" or args.kind != "tuple" or args.held or not _is_plain(cls.held):
+            raise Odd
+        self._stack.append(_Part("object", cls.first))
+
+    def _call(self) -> None:
+        callee, args = self._taken(len(self._stack) - 2)
+        if callee.kind != "got" or args.kind != "tuple":
+            raise Odd
+        for place in range(args.first, len(self._codes)):
+            if self._may_vary[place] != PUT:
+                self._may_vary[place] = FIXED
+        key = self._key_of(callee.held)
+        if key == BUFFER:
+            self._loosen_array(args.held[0], args.held[2])
+            callee.held = args.held[2]
+        elif key == EMPTY_ARRAY and self._is_empty(args.held):
+            self._n_open += 1
+        elif key not in (SCALAR, TREE):
+            raise Odd
+        kind = {EMPTY_ARRAY: "array", TREE: "object"}.get(key, "made")
+        held = callee.held if key == BUFFER else key
+        self._stack.append(_Part(kind, callee.first, held))
+
+    def _is_empty(self, args: Sequence[_Part]) -> bool:
+        """Tell what an empty array is asked for with: its class, its shape, a type's letter."""
+        cls, shape, letter = args
+        n_zeros = [self._codes[one.first] for one in shape.held] if shape.kind == "tuple" else []
+        is_b = self._codes[letter.first] == b"C\1b" or (
+            type(letter.held) is bytes and letter.held == b"b"
+        )
+        return cls.held is np.ndarray and n_zeros == [b"K\0"] and is_b
+
+    def _fill(self) -> None:
+        (state,) = self._taken(len(self._stack) - 1)
+        instance = self._last("object", "array")
+        if instance.kind == "array":
+            if state.kind != "tuple" or len(state.held) != 5:
+                raise Odd
+            self._loosen_array(state.held[4], state.held[1])
+            instance.held = state.held[1]
+            self._n_open -= 1
+        elif state.kind != "dict":
+            raise Odd
+        else:
+            self._loosen(state.held.values(), often=instance.held == TREE)
+            if instance.held == TREE:
+                self._pair(state.held["node_count"], state.held["nodes"])
+        instance.kind = "made"
+
+    def _loosen_array(self, data: _Part, shape: _Part) -> None:
+        if shape.kind != "tuple":
+            raise Odd
+        if data.kind == "bytes":
+            self._may_vary[data.first] = DATA
+        elif data.held != b"":  # others would be shared with an array that has them
+            raise Odd
+        self._loosen(shape.held, often=True)
+
+    def _pair(self, count: _Part, nodes: _Part) -> None:
+        """Have a tree's count of nodes vary with the number of its nodes."""
+        rows = nodes.held.held[0] if isinstance(nodes.held, _Part) else None
+        if rows is None or rows.kind != "number" or count.kind != "number":
+            raise Odd
+        self._may_vary[count.first] = self._may_vary[rows.first] = COUNT
+
+    def _loosen(self, parts: Iterable[_Part], *, often: bool) -> None:
+        for part in parts:
+            if part.kind == "number":
+                self._may_vary[part.first] = NUMBER
+                if often:
+                    self._often.add(part.first)
+
+
+def _is_plain(cls: object) -> bool:
+    """Tell a class that Python makes and fills as the machine does."""
+    if not isinstance(cls, type) or not is_filled_unseen(cls):
+        return False
+    own = {"__getattribute__": object.__getattribute__, "__new__": object.__new__}
+    plain = all(getattr(cls, name) is value for name, value in own.items())
+    native = cls.__module__.partition(".")[0] in _NATIVE
+    return plain and not hasattr(cls, "__getattr__") and not native
