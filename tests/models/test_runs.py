@@ -472,8 +472,11 @@ def _class(name: str) -> bytes:
     return _text("sklearn.dummy") + _text(name) + b"\x93\x940"
 
 
+NUMPY_CORE = np.array(0).__reduce__()[0].__module__.rpartition(".")[0].encode()
+"""As the installed NumPy calls it, for plain loading beside ours."""
+
 ARRAYS = (
-    b"\x80\x04" + b"cnumpy._core.multiarray\n_reconstruct\n\x940cnumpy\nndarray\n\x940"
+    b"\x80\x04c" + NUMPY_CORE + b".multiarray\n_reconstruct\n\x940cnumpy\nndarray\n\x940"
     b"C\x01b\x940"
     + _text("numpy")
     + _text("dtype")
