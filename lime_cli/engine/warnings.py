@@ -28,6 +28,8 @@ NOTHING_HELPS = "no other radius, no pairs and no tree explain much more"
 WITHOUT_LIME = "leave out --like-lime to let limex choose a radius"
 GROUPED = "try --group auto, which keeps together the columns that determine each other"
 """What helps most where there are such columns; trying it takes other samples."""
+OTHER_PIXELS = "--preprocess raw"
+"""What images of a model that says nothing of its pixels are told to try."""
 LARGER = {
     "tabular": "try --group for columns that act together",
     "text": "try longer components, such as --unit sentence",
@@ -189,7 +191,7 @@ def _of_surrogate(
     """Judge the fit of one target; a flat response leaves nothing else to judge."""
     named = _named(surrogate, model)
     if flat := _flat(surrogate, facts, place, model.probabilities):
-        yield CodedWarning("flat_response", named + flat)
+        yield CodedWarning("flat_response", named + flat + _other_pixels(instance))
         return
     if facts.flat[place]:
         yield CodedWarning(
@@ -258,6 +260,12 @@ def _too_few(
             f"{_named(surrogate, model)}only {len(surrogate.weights)} of {wanted} components have "
             "a weight",
         )
+
+
+def _other_pixels(instance: Instance) -> str:
+    """Say what may be the matter where it was assumed what numbers pixels are, and no part acts."""
+    assumed = any(OTHER_PIXELS in one.message for one in instance.warnings)
+    return f"; if it takes pixels from 0 to 255, say {OTHER_PIXELS}" if assumed else ""
 
 
 def _flat(surrogate: Surrogate, facts: Facts, place: int, probabilities: bool) -> str:

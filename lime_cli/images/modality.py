@@ -92,6 +92,12 @@ ASSUMED = CodedWarning(
     "the model does not say how pixels become numbers, so {} is assumed; --preprocess changes it",
 )
 
+CROPPED = CodedWarning(
+    "preprocessing_assumed",
+    "--preprocess {} also crops: of {} x {} pixels the model sees {} x {} in the middle; "
+    "--resize stretch shows it the whole image",
+)
+
 LIME = (LIKE_LIME, LIME_SEGMENTER)
 """Names of marcotcr/lime's own cut: quickshift on what the model sees."""
 
@@ -320,11 +326,12 @@ class ImageModality(OfFiles):
         values = 255 - photo.values if self.invert else photo.values
         raw = preprocessing.in_channels(view.grid(values))
         fill, masked, said = self._filled(raw, cut.on_grid, preprocessing, precision)
+        said = (*said, *self._cropped(view), *self._assumed(held))
         parts = zip(cut.names, places(cut.labels, view), strict=True)
         return ImageInstance(
             subject=self._subject(source, photo, view, cut, fill, preprocessing),
             components=tuple(Component(name, None, place) for name, place in parts),
-            warnings=(*photo.warnings, *cut.warnings, *said, *self._assumed(held)),
+            warnings=(*photo.warnings, *cut.warnings, *said),
             pool=self._pool(photo, cut, fill, preprocessing),
             image=self._in_memory(preprocessing.numbers(raw), precision),
             masked=self._in_memory(preprocessing.numbers(masked), precision),
@@ -369,6 +376,15 @@ class ImageModality(OfFiles):
         """
         numbers = photo.numbers if self.assumed else None
         return None if numbers is None or (numbers.whole and self.network) else numbers
+
+    def _cropped(self, view: View) -> tuple[CodedWarning, ...]:
+        """Say that a preset leaves a part of the image out, where nobody asked for that."""
+        y, x = view.y, view.x
+        seen = round(x.stop - x.start), round(y.stop - y.start)
+        if self.resize or self.preprocess is None or seen == (x.length, y.length):
+            return ()
+        words = CROPPED.message.format(self.preprocess, x.length, y.length, *seen)
+        return (CROPPED._replace(message=words),)
 
     def _assumed(self, held: ArrayNumbers | None) -> tuple[CodedWarning, ...]:
         if not self.assumed:

@@ -19,7 +19,7 @@ ONE_BY_ONE = CodedWarning(
 )
 
 AS_BYTES = CodedWarning(
-    "as_bytes", "the function takes whole numbers, so it gets pixels of 0 to 255 as uint8"
+    "as_bytes", "the function takes bytes alone, so it gets these pixels as uint8, from 0 to 255"
 )
 
 

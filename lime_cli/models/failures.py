@@ -131,6 +131,9 @@ OF_FLOATS = r"Cannot handle this data type|must be uint8|dtype.*uint8"
 OF_CHANNELS = r"(?i)to have \d+ channels|NCHW|channels.first|Given groups="
 """How a network takes images whose channels come last."""
 
+OF_LINE = r"one line at a time"
+"""How fastText fails on a text of several lines."""
+
 OF_FRAME = r"DataFrame|InvalidIndexError|slice\(None"
 
 
@@ -146,6 +149,11 @@ def _given(words: str, inputs: Any, layout: str | None) -> str:
             "it gets a list of texts; where the model takes a table, begin with "
             "texts = pandas.DataFrame({'COLUMN': texts}); where it takes numbers, with the "
             "vectorizer"
+        )
+    if _are_texts(inputs) and re.search(OF_LINE, words):
+        return (
+            "it gets texts with line ends: let it begin with "
+            "texts = [' '.join(one.splitlines()) for one in texts]"
         )
     if _are_texts(inputs) and re.search(OF_LIST, words):
         return "it gets a list of texts: it must return a prediction for each of them"

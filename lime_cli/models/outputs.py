@@ -206,13 +206,13 @@ def _first(output: RawOutput, stated: Stated) -> RawOutput | None:
 
 def _scored(output: RawOutput, stated: Stated) -> RawOutput | None:
     """[[{label, score}, ...], ...], [[(label, score), ...], ...] or [{labels, scores}, ...], every
-    label of every input, in any order.
+    label of every input, in any order; a pair may have an id before it.
     """
     rows = output.raw
     if not isinstance(rows, list) or not rows:
         return None
     if all(isinstance(row, list) and row and all(map(_is_pair, row)) for row in rows):
-        rows = [[{"label": one[0], "score": one[1]} for one in row] for row in rows]
+        rows = [[{"label": one[-2], "score": one[-1]} for one in row] for row in rows]
     rows = [_pairs(one) if _is_ranked(one) else [one] if _is_scored(one) else one for one in rows]
     if not all(isinstance(row, list) and row and all(map(_is_scored, row)) for row in rows):
         return None
@@ -230,9 +230,11 @@ EVERY = (
 
 def _labelled(output: RawOutput, stated: Stated) -> RawOutput | None:
     """([labels (k,), ...], [numbers (k,), ...]), the labels of every input in an order of its own,
-    as fastText answers.
+    as fastText answers; or [(labels, numbers), ...], the same input by input.
     """
     raw = output.raw
+    if isinstance(raw, list) and raw and all(map(_is_labelled, raw)):
+        raw = tuple(map(list, zip(*raw, strict=True)))
     if not isinstance(raw, tuple) or len(raw) != 2 or not all(map(_is_ragged, raw)):
         return None
     labels, numbers = raw
@@ -257,6 +259,14 @@ def _is_ragged(one: Any) -> bool:
     )
 
 
+def _is_labelled(one: Any) -> bool:
+    """Tell the pair of an input's labels and its numbers."""
+    lists = (list, tuple, np.ndarray)
+    if not isinstance(one, tuple) or len(one) != 2 or not all(isinstance(x, lists) for x in one):
+        return False
+    return len(one[0]) == len(one[1]) > 0 and isinstance(one[0][0], str)
+
+
 def _is_scored(one: Any) -> bool:
     return isinstance(one, dict) and {"label", "score"} <= set(one)
 
@@ -272,12 +282,10 @@ def _pairs(one: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _is_pair(one: Any) -> bool:
-    return (
-        isinstance(one, tuple)
-        and len(one) == 2
-        and isinstance(one[0], str)
-        and isinstance(one[1], (float, np.floating))
-    )
+    """Tell (label, score), and (id, label, score) as Keras decodes predictions of ImageNet."""
+    if not isinstance(one, tuple) or len(one) not in (2, 3):
+        return False
+    return isinstance(one[-1], (float, np.floating)) and all(isinstance(x, str) for x in one[:-1])
 
 
 def _by_number(name: str) -> tuple[str, int, str]:
@@ -319,17 +327,28 @@ def _dictionaries(output: RawOutput, stated: Stated) -> RawOutput | None:
 
 
 def _columns(output: RawOutput, stated: Stated) -> RawOutput | None:
-    """{class: (n,), ...} of a function: a column for each class."""
+    """{class: (n,), ...} of a function: a column for each class; {name: (n, k), ...} of a function
+    or a network: the table that is called what predictions are, if there are several.
+    """
     raw = output.raw
-    if not stated.column or not isinstance(raw, dict) or not raw:
+    if not (stated.column or stated.tuples) or not isinstance(raw, dict) or not raw:
         return None
     columns = [np.asarray(one) for one in raw.values()]
+    named = dict(zip(map(str, raw), columns, strict=True))
     tables = [one for one in columns if one.ndim == 2 and one.dtype.kind in "fiu"]
+    if len(tables) > 1:
+        tables = [named[key] for key in PREDICTIONS if key in named and named[key].ndim == 2][:1]
     if len(tables) == 1 and all(len(one) == len(tables[0]) for one in columns if one.ndim):
         return output._replace(raw=tables[0])  # and what goes with it: labels, texts
     if any(one.ndim != 1 or len(one) != len(columns[0]) for one in columns):
         return None
     return RawOutput(np.stack(columns, axis=1), tuple(map(str, raw)), output.rules)
+
+
+PREDICTIONS = (
+    "probabilities", "probs", "predictions", "scores", "logits", "output", "outputs", "out"
+)  # fmt: skip
+"""What predictions are called among other answers, the best first."""
 
 
 def _frame(output: RawOutput, stated: Stated) -> RawOutput | None:

@@ -256,6 +256,11 @@ class TabularModality:
             if other is None:
                 raise
             return other
+        if profile is None and (model_input.columns is None or numbers_only(model_input.columns)):
+            left_out = [name for name in header if name not in {*columns, *self.drop}]
+            other = self._without_answers(model_input, left_out)
+            if other is not None:
+                return other
         reading, some = AS_SPELLED, None
         if profile is not None:
             background, warnings = profile.background(columns, self.schema)
@@ -386,21 +391,29 @@ class TabularModality:
             model_input=model_input,
         )
 
-    def _without_answers(self, given: ModelInput) -> TabularModality | None:
+    def _without_answers(
+        self, given: ModelInput, left_out: Sequence[str] = ()
+    ) -> TabularModality | None:
         """Learn the background without the column that holds what the model predicts.
 
         It stands first or last among one more than the model takes, an index and ids aside, and
-        the model must fit it, asked about the others. None where no column is that.
+        the model must fit it, asked about the others. None where no column is that, and where
+        those ``left_out`` by what they are called are left out rightly.
         """
         if given.predictions is None or self.schema.order:
             return None
+        by_name = [name for name in left_out if not INDEX.fullmatch(name)]
+        if left_out and not by_name:  # an index: what follows may look like answers to it
+            return None
         with self._opened(given, None) as seen:
-            left = [name for name in seen.header if name not in self.drop]
+            left = [name for name, _ in seen.renamed if name not in self.drop]
             counted = _are_counted(seen.header)
         if is_data(left) and not counted:  # a first line that may be a row is asked about
             return None
-        if given.columns is not None and (not counted or {*left} & {*given.columns}):
-            return None
+        if given.columns is not None:
+            placed = counted or (numbers_only(given.columns) and not self.renamed)
+            if not placed or {*left} & {*given.columns}:
+                return None
         wanted = given.n_columns if given.columns is None else len(given.columns)
         nameless = [name for name in left if INDEX.fullmatch(name)]
         ids = [name for name in left if ID.fullmatch(name)]
@@ -413,6 +426,10 @@ class TabularModality:
         first, last = left[:1], left[-1:]
         if counted and not tried and len(left) - 2 == wanted and wanted > 1:  # an id, say
             tried = [(left[1], first), (left[-1], first), (left[-2], last)]
+        held = {name for name, _ in tried}
+        tried += [
+            (name, [one for one in left_out if one != name]) for name in by_name if name not in held
+        ]
         fits, others = {}, {}
         for name, spare in tried:
             others[name] = spare
@@ -432,7 +449,7 @@ class TabularModality:
         best = max(fits, key=lambda name: fits[name], default=None)
         if best is None or any(fits[best] < one + FITS for k, one in fits.items() if k != best):
             return None
-        if fits[best] < FITS:
+        if fits[best] < FITS or best in left_out:
             return None
         chosen = replace(self, drop=(*self.drop, *others[best], best)).fitted(given)
         words = f"{best!r} is most likely the model's target, and is left out"

@@ -198,7 +198,7 @@ def test_the_record_says_what_was_done(tmp_path: Path) -> None:
     assert subject.facts["input"]["resize_to"] == 27
     assert instance.components[4].name == "superpixel 4"
     assert instance.components[4].value is None
-    assert instance.warnings == ()
+    assert ["also crops" in one.message for one in instance.warnings] == [True]
 
 
 def test_the_engine_finds_what_it_needs(tmp_path: Path) -> None:
@@ -285,6 +285,42 @@ def test_the_preset_orders_the_channels_and_the_model_counts_them(preset, n_chan
         ModelInput(kind="image", channels=n_channels)
     )
     assert fitted.preprocessing.channels == channels
+
+
+@pytest.mark.parametrize(
+    ("options", "size", "seen"),
+    [
+        ({"preprocess": "caffe"}, (40, 60), "of 60 x 40 pixels the model sees 36 x 36"),
+        ({"preprocess": "imagenet"}, (24, 24), "of 24 x 24 pixels the model sees 21 x 21"),
+        ({"preprocess": "caffe", "resize": "crop"}, (40, 60), None),
+        ({"preprocess": "caffe", "resize": "stretch"}, (40, 60), None),
+        ({"preprocess": "signed"}, (40, 60), None),
+    ],
+)
+def test_a_preset_that_leaves_a_part_of_the_image_out_says_so(tmp_path, options, size, seen):
+    instance = read(tmp_path, scene(*size), **options)
+    said = [one.message for one in instance.warnings if "crops" in one.message]
+    assert len(said) == (seen is not None)
+    assert all(seen in one and "--resize stretch" in one for one in said)
+
+
+@pytest.mark.filterwarnings("ignore::lime_cli.LimexWarning")
+@pytest.mark.parametrize("preprocess", [None, "unit", "raw"])
+def test_a_function_that_makes_bytes_of_0_to_1_is_told_of_0_to_255(tmp_path, preprocess):
+    def bright(images):
+        whole = images.astype(np.uint8).reshape(len(images), -1).mean(axis=1) / 255
+        return np.stack([1 - whole, whole], axis=1)
+
+    path = tmp_path / "a.png"
+    Image.fromarray(np.full((24, 24, 3), 200, np.uint8)).save(path)
+    found = lime_cli.explain(
+        bright, str(path), samples=64, segmenter="grid", preprocess=preprocess, fill="black"
+    )
+    flat = [one for one in found.warnings if "the same for all samples" in one]
+    advised = ["--preprocess raw" in one for one in flat]
+    assert advised == {None: [True], "unit": [False], "raw": []}[preprocess]
+    white = 200 / 255 if preprocess == "raw" else 0
+    assert found.record["outputs"] == pytest.approx([1 - white, white], abs=1e-6)
 
 
 def test_caffe_feeds_blue_first(limex):

@@ -607,6 +607,28 @@ def test_a_configuration_of_timm_says_what_becomes_of_pixels(tmp_path, said, sid
     assert model.identity.targets == ("cat", "dog")
 
 
+@pytest.mark.parametrize("missing", [None, "mean", "classes"])
+def test_a_configuration_of_holocron_says_what_becomes_of_pixels(tmp_path, missing):
+    said = {"mean": [0.5] * 3, "std": [0.25] * 3, "input_shape": [3, 32, 32], "arch": "rexnet1_0x"}
+    held = {**said, "interpolation": "bilinear", "classes": ["cat", "dog"]}
+    held.pop(missing, None)
+    (tmp_path / "config.json").write_text(json.dumps(held))
+    redness(tmp_path / "model.onnx", ("batch_size", "num_channels", "height", "width"))
+    noise = np.random.default_rng(0).integers(0, 256, (64, 80, 3)).astype(np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    model = ModelFile(str(tmp_path)).load()
+    modality = ImageModality((str(tmp_path / "a.png"),), segmenter="grid").fitted(model.input)
+    found = modality.read(next(modality.sources()))
+    if missing:  # of another kind: what is assumed is said
+        assert "preprocessing_assumed" in [one.code for one in found.warnings]
+        return
+    resized = np.asarray(Image.fromarray(noise).resize((32, 32), Image.Resampling.BILINEAR))
+    assert found.original()[0] == pytest.approx((resized / 255 - 0.5) / 0.25, abs=0.02)
+    assert found.warnings == ()
+    model.predict(found.original())
+    assert model.identity.targets == ("cat", "dog")
+
+
 def test_inspect_leaves_to_the_folder_what_it_says_of_pixels(limex, tmp_path):
     said, _ = PROCESSORS["vit"]
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(said))

@@ -126,6 +126,17 @@ def by_dictionary(texts):
     return [{one["label"]: one["score"] for one in row} for row in listed(texts)]
 
 
+def ranked_by_text(texts):
+    """As fastText's labels and numbers, text by text."""
+    return [([x["label"] for x in r], np.array([x["score"] for x in r])) for r in listed(texts)]
+
+
+def decoded(texts):
+    """As Keras decodes predictions: (id, label, score)."""
+    rows = listed(texts)
+    return [[(f"n{i}", one["label"], one["score"]) for i, one in enumerate(row)] for row in rows]
+
+
 def best_alone(texts):
     return [row[0] for row in listed(texts)]
 
@@ -155,6 +166,8 @@ ANSWERS = {
     "printed_in_c": lambda p: (os.write(1, b"no result\n"), p)[1],
     "named_tuples": lambda p: [Scores(*row) for row in p],
     "columns": lambda p: {"a": p[:, 0], "b": list(p[:, 1]), "c": p[:, 2]},
+    "logits_among_others": lambda p: {"features": np.ones((len(p), 7)), "logits": Tensor(p)},
+    "probs_among_logits": lambda p: {"logits": p * 9, "probs": p},
     "without_the_axis_of_one": lambda p: p[0] if len(p) == 1 else p,
 }
 
@@ -300,6 +313,17 @@ def top_one(texts):
 def of_one_image(image):
     assert image.ndim == 3, "expects one image"
     return image.mean(axis=(0, 1))
+
+
+def of_lines(texts):
+    """As fastText fails on a text of several lines."""
+    if any("\n" in one for one in texts):
+        raise ValueError("predict processes one line at a time (remove '\\n')")
+    return scores_of(texts)
+
+
+def two_tables(texts):
+    return {"features": np.ones((len(texts), 7)), "mask": np.ones((len(texts), 2))}
 
 
 def of_short_texts(texts):

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import threading
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -300,7 +301,7 @@ def test_a_function_that_expects_something_else_is_told_what_it_is_given(name):
     assert words in failure(path, error.value, inputs, is_function=True).hint
 
 
-@pytest.mark.parametrize("name", ["listed", "by_dictionary"])
+@pytest.mark.parametrize("name", ["listed", "by_dictionary", "ranked_by_text", "decoded"])
 @pytest.mark.parametrize("texts", [TEXTS, TEXTS[::-1]])
 def test_scores_go_by_their_labels_whatever_their_order(name, texts):
     model = loaded(name, threads=len(texts[0]) + 1)
@@ -375,6 +376,8 @@ def test_what_goes_wrong_in_a_function_is_one_line_with_its_own_words(name, word
         ("channels_first", IMAGES, "--layout NCHW puts the channels first"),
         ("in_tensors", IMAGES, r"images = torch\.from_numpy\(images\)"),
         ("of_letters", TEXTS, r"'list' object has no attribute 'lower'"),
+        ("of_lines", ["one", "two\nlines"], r"texts = \[' '\.join\(one\.splitlines\(\)\)"),
+        ("two_tables", TEXTS, "returned dict, not numbers; the function must"),
         ("of_short_texts", TEXTS, r"ValueError: too long\)$"),
         ("in_json", TEXTS, "words .*not numbers; the function must .*: json.loads"),
     ],
@@ -442,6 +445,27 @@ def test_the_score_of_one_label_alone_is_said_to_be_that():
     (said,) = [one.message for one in model.warnings if one.code == "output_assumed"]
     assert "'spam'" in said
     assert "top_k=None" in said
+
+
+def test_a_network_s_dictionary_is_read_by_the_name_of_its_predictions():
+    torch = pytest.importorskip("torch")
+
+    class Named(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.last = torch.nn.Linear(3, 2)
+
+        def forward(self, rows):
+            return {"features": rows, "logits": self.last(rows)}
+
+    network, row = Named().eval(), np.float32([[0.5, -1, 2]])
+    truth = network(torch.tensor(row))["logits"].detach().numpy()[0]
+    rest = np.random.default_rng(0).normal(size=(99, 3))
+    table = pd.DataFrame(np.vstack([row, rest]).astype(np.float32), columns=list("abc"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", lime_cli.LimexWarning)
+        found = lime_cli.explain(network, table, row=0, samples=256)
+    assert found.record["outputs"] == pytest.approx(truth.tolist(), abs=1e-6)
 
 
 def test_ranked_labels_are_put_in_one_order():

@@ -277,6 +277,41 @@ def test_of_a_table_by_position_the_column_that_is_predicted_is_left_out(tmp_pat
     assert "answers_left_out" in codes_of(fitted)
 
 
+@pytest.mark.parametrize("numbered", [False, True], ids=["nameless", "numbered"])
+@pytest.mark.parametrize("more", [[], ["Unnamed: 0"]], ids=["", "index"])
+@pytest.mark.parametrize("feature", ["house_id", "quality"])
+def test_what_is_called_as_an_id_or_as_answers_is_given_where_another_column_is_predicted(
+    tmp_path, feature, more, numbered
+):
+    values = pd.DataFrame(RANDOM.integers(0, 50, (N, 3)), columns=[feature, "a", "b"])
+    price = values @ [1.0, 7.0, 3.0] + RANDOM.normal(0, 20, N)
+    given = values.set_axis(["f0", "f1", "f2"], axis=1) if numbered else values.to_numpy()
+    model = LinearRegression().fit(given, price)
+    table = values.assign(price=price.round(3))
+    for name in more:
+        table.insert(0, name, np.arange(N))
+    found, fitted = answers(tmp_path, table, model)
+    assert found[:, 0] == pytest.approx(model.predict(given))
+    assert "answers_left_out" in codes_of(fitted)
+
+
+@pytest.mark.parametrize(
+    ("spare", "numbered"), [("house_id", False), ("quality", False), ("quality", True)]
+)
+@pytest.mark.parametrize("place", [0, 1, 3])
+def test_what_is_called_as_an_id_or_as_answers_is_left_out_where_no_other_is_predicted(
+    tmp_path, spare, place, numbered
+):
+    values = pd.DataFrame(RANDOM.integers(0, 50, (N, 3)), columns=["a", "b", "c"])
+    price = values @ [1.0, 7.0, 3.0] + RANDOM.normal(0, 20, N)
+    given = values.set_axis(["f0", "f1", "f2"], axis=1) if numbered else values.to_numpy()
+    model = LinearRegression().fit(given, price)
+    table = values.copy()
+    table.insert(place, spare, np.arange(N) if spare == "house_id" else price.round(3))
+    found, _ = answers(tmp_path, table, model)
+    assert found[:, 0] == pytest.approx(model.predict(given))
+
+
 @pytest.mark.parametrize("place", [0, 3])
 @pytest.mark.parametrize("named", [False, True])
 def test_of_a_table_without_names_the_answers_are_left_out(tmp_path, place, named):

@@ -184,7 +184,7 @@ def export_beside(model: Path, tokenizer: str | None = None) -> Export:
     slow = next((str(one / name) for one in folders for name in SLOW if (one / name).is_file()), "")
     if own is not None and own.name in SLOW:
         found, slow = None, str(own)
-    config = _first(folders, "config.json")
+    config = _as_of_timm(_first(folders, "config.json"))
     processor = _first(folders, "preprocessor_config.json") or _of_timm(config)
     if "pretrained_cfg" in config and "architecture" in config and config.get("num_classes") != 0:
         config = _classes_of_timm(config)
@@ -195,6 +195,24 @@ def export_beside(model: Path, tokenizer: str | None = None) -> Export:
         **_first(folders, "tokenizer_config.json"),
     }
     return Export(found, config, tokens, processor, slow)
+
+
+def _as_of_timm(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration of Holocron and its like, which says the same without a part of its
+    own, spelled as timm spells it; any other one as it is.
+    """
+    names = config.get("classes")
+    if "pretrained_cfg" in config or not isinstance(names, list):
+        return config
+    if not isinstance(config.get("mean"), list) or not isinstance(config.get("std"), list):
+        return config
+    said = {"interpolation": "bilinear", **config, "input_size": config.get("input_shape")}
+    return {
+        "architecture": config.get("arch", ""),
+        "num_classes": len(names),
+        "label_names": names,
+        "pretrained_cfg": {**said, "crop_mode": "squash", "crop_pct": 1},
+    }
 
 
 def _of_timm(config: dict[str, Any]) -> dict[str, Any]:
