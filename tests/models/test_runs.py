@@ -8,7 +8,7 @@ import pickle
 import pickletools
 import random
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -599,6 +599,37 @@ def test_crafted_repetitions_end_as_they_do_one_by_one(name: str) -> None:
     assert ends[0] == ends[1]
     if isinstance(ends[0], bytes):
         assert ends[0] == pickle.dumps(pickle.loads(content))
+
+
+def _listed(numbers: Iterable[int], then: bytes, *, start: bytes) -> bytes:
+    """A list of words with these numbers; the list is number 0, a tuple number 1."""
+    words = (
+        b"X\4\0\0\0%04dr%b" % (i, number.to_bytes(4, "little")) for i, number in enumerate(numbers)
+    )
+    return start + b"]q\0K\x07\x85q\x010(" + b"".join(words) + then + b"e."
+
+
+@pytest.mark.parametrize("start", [b"\x80\2", b"\x80\3"])
+@pytest.mark.parametrize(
+    ("numbers", "then"),
+    [
+        (range(2, 3000), b"h\1h\x42"),
+        ([*range(2, 1000), 1, *range(1000, 3000)], b"h\1h\x42"),
+        ([*range(2, 1000), 0, *range(1000, 3000)], b"h\1h\0"),
+        ([*range(2, 1000), 66, *range(1000, 3000)], b"h\x42h\1"),
+        ([*range(2, 3000), 1], b"h\1K\5\x85\x94h\1j\xb7\x0b\0\0"),
+        ([*range(2, 1000), *range(1001, 3000)], b"h\1j\xe9\3\0\0"),
+        ([*range(2, 3000)], b"K\5\x85q\x42h\x42K\6\x85\x94j\xb8\x0b\0\0"),
+        ([*range(2, 3000), *range(2, 3000)], b"h\1h\x42"),
+    ],
+    ids=["in order", "of a tuple", "of the list", "of a word", "at the end", "left out",
+         "taken afterwards", "all twice"],
+)  # fmt: skip
+def test_a_number_given_again_stands_for_the_last(
+    numbers: Sequence[int], then: bytes, start: bytes
+) -> None:
+    content = _listed(numbers, then, start=start)
+    assert alike(built(content), pickle.loads(content))
 
 
 @pytest.mark.filterwarnings("ignore:Trying to unpickle")

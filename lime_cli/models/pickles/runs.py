@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import struct
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from itertools import islice
@@ -82,11 +83,16 @@ class Memo(dict[int, object]):
     def put(self, number: int, value: object) -> None:
         """Give a value a number that the file chose."""
         self.is_in_order &= number == len(self) + self.n_in_runs
+        if not self.is_in_order and number not in self and self._engine.has(number):
+            self.n_in_runs -= 1
         self[number] = value
 
     def memoize(self, value: object) -> None:
-        """Give a value the next number."""
-        self[len(self) + self.n_in_runs] = value
+        """Give a value the next number: how many there are, as pickle counts them."""
+        if self.is_in_order:
+            self[len(self) + self.n_in_runs] = value
+        else:
+            self.put(len(self) + self.n_in_runs, value)
 
     def run(
         self, data: bytes, at: int, target: Target, may_call: MayCall
@@ -94,9 +100,10 @@ class Memo(dict[int, object]):
         """Run what begins at a place; None for what is too short, or does something else.
 
         Returns what it pushes and where it ends. Pairs that go into a dictionary are put there,
-        and there is nothing to push.
+        and there is nothing to push. Where a number may stand for two things, nothing is run: C
+        would know the later one, and this memo the earlier.
         """
-        if len(data) < _LEAST_FILE:
+        if len(data) < _LEAST_FILE or not self.is_in_order:
             return None
         self._most_number = len(data)
         size = _Size(data[:1] == b"\x80" and data[1] >= 4, (len(data) >> 16).bit_length())
@@ -106,8 +113,7 @@ class Memo(dict[int, object]):
         found = _words(size).match(data, at)
         if found is not None and found.end() - at >= _LEAST_BYTES:
             values = self._values(found[0])
-            self.n_in_runs += len(values)
-            self.is_in_order &= size.is_short
+            self._count(len(values), size)
             return values, found.end()
         found = _GETS.match(data, at)
         if found is not None and found.end() - at >= _LEAST_BYTES_GOT:
@@ -116,11 +122,10 @@ class Memo(dict[int, object]):
         if found is not None and found.end() - at >= _LEAST_BYTES:
             values = self._values(found[0])
             kinds = list(map(type, values))
-            self.is_in_order &= size.is_short or found["new"] is None
             if found["new"] is not None and found["got"] is None:
-                self.n_in_runs += kinds.count(str)
+                self._count(kinds.count(str), size)
             elif found["new"] is not None:
-                self.n_in_runs += sum(map(len, _steps(size).findall(found[0])))
+                self._count(sum(map(len, _steps(size).findall(found[0]))), size)
             return _each_alone(values) if found["got"] is not None else values, found.end()
         call = _call(size).match(data, at)
         if call is None:
@@ -135,9 +140,8 @@ class Memo(dict[int, object]):
             return None
         if has_words:  # which is numbered, as are the bytes, the arguments and the scalar
             return self._paired(found, 4, size, target)
-        self.is_in_order &= size.is_short
         values = self._values(found[0])
-        self.n_in_runs += 3 * len(values)
+        self._count(3 * len(values), size)
         return values, found.end()
 
     def has(self, numbered: Sequence[tuple[bytes, object]]) -> bool:
@@ -160,21 +164,32 @@ class Memo(dict[int, object]):
         self, found: re.Match[bytes], n_numbers: int, size: _Size, target: Target
     ) -> tuple[Values | None, int]:
         """Run pairs of a word and a value, each of which gives out so many numbers."""
-        self.is_in_order &= size.is_short
         batches, end = _batches(found, size)
         into = target() if batches else None
         if into is None:
             values = self._values(found[0])
-            self.n_in_runs += n_numbers * (len(values) // 2)
+            self._count(n_numbers * (len(values) // 2), size)
             return values, found.end()
         first, n_pairs = len(self) + self.n_in_runs, -len(into)
         self._answered(b"NQ(", *batches, given=(into,))
         n_pairs += len(into)
-        if self._engine.has(first + n_numbers * n_pairs):  # some word came twice
+        came_twice = self._engine.has(first + n_numbers * n_pairs)
+        if came_twice or not size.is_short:
             pair = _pair(size) if n_numbers == 1 else _call(size)
             n_pairs = len(pair.findall(b"".join(batches)))
-        self.n_in_runs += n_numbers * n_pairs
+        self._count(n_numbers * n_pairs, size)
         return None, end
+
+    def _count(self, n_numbers: int, size: _Size) -> None:
+        """Count the numbers that a run gave out; if it chose them, look whether they come next."""
+        first = len(self) + self.n_in_runs
+        if size.is_short or self._engine.has_all(first, n_numbers):
+            self.n_in_runs += n_numbers
+        else:  # C alone knows what each stands for now
+            self.is_in_order = False
+            self.n_in_runs = self._engine.count()
+            self.clear()
+            self._n_given = 0
 
     def _values(self, run: bytes) -> Values:
         return cast("Values", self._answered(b"(%bt" % run))
@@ -375,6 +390,22 @@ class _Engine(pickle.Unpickler):
         except KeyError:
             return False
         return True
+
+    def has_all(self, first: int, n: int) -> bool:
+        """Tell whether n numbers in a row stand for something."""
+        gets = bytearray(b"j\0\0\0\0" * n)
+        numbers = struct.pack(f"<{n}I", *range(first, first + n))
+        for i in range(4):
+            gets[i + 1 :: 5] = numbers[i::4]
+        try:
+            self.answer([b"(", bytes(gets), b"t"])
+        except pickle.UnpicklingError:
+            return False
+        return True
+
+    def count(self) -> int:
+        """Return how many numbers stand for something."""
+        return len(cast("Any", self).memo.copy())
 
     def persistent_load(self, _pid: object) -> object:
         return self._given.pop()
