@@ -47,6 +47,8 @@ _LONGEST = 64
 _LEAST_FILE = 1 << 14
 """Smaller files have nothing to gain."""
 
+_BEYOND = "numbers its objects beyond the size of the file"
+
 _CALLED = ("function", "dtype")
 
 STARTS = frozenset(b"\x8cXKMJGhj")
@@ -67,6 +69,7 @@ class Memo(dict[int, object]):
         self.n_in_runs = 0
         self.is_in_order = True
         """Whether every number is one more than the last, so that none stands for two things."""
+        self._highest = 0
         self._n_given = 0
         self._most_number = _LEAST_FILE
         """Of a file of so many bytes: C makes room for all smaller numbers."""
@@ -83,8 +86,10 @@ class Memo(dict[int, object]):
     def put(self, number: int, value: object) -> None:
         """Give a value a number that the file chose."""
         self.is_in_order &= number == len(self) + self.n_in_runs
-        if not self.is_in_order and number not in self and self._engine.has(number):
-            self.n_in_runs -= 1
+        if not self.is_in_order:
+            self._highest = max(self._highest, number)
+            if number not in self and self._engine.has(number):
+                self.n_in_runs -= 1
         self[number] = value
 
     def memoize(self, value: object) -> None:
@@ -103,7 +108,11 @@ class Memo(dict[int, object]):
         and there is nothing to push. Where a number may stand for two things, nothing is run: C
         would know the later one, and this memo the earlier.
         """
-        if len(data) < _LEAST_FILE or not self.is_in_order:
+        if len(data) < _LEAST_FILE:
+            return None
+        if not self.is_in_order:
+            if self._highest > len(data):
+                raise Bomb(_BEYOND)
             return None
         self._most_number = len(data)
         size = _Size(data[:1] == b"\x80" and data[1] >= 4, (len(data) >> 16).bit_length())
@@ -200,7 +209,7 @@ class Memo(dict[int, object]):
         if n_new:
             given_out = list(islice(reversed(self.items()), n_new))
             if max(number for number, _ in given_out) > self._most_number:
-                raise Bomb("numbers its objects beyond the size of the file")
+                raise Bomb(_BEYOND)
             self._engine.give(given_out)
             self._n_given = len(self)
         return self._engine.answer(program, given)

@@ -158,7 +158,10 @@ class Reader(pickle._Unpickler):
                             stack.extend(pushed)
                         continue
                 if code == 0x94:  # MEMOIZE
-                    memo[len(memo) + memo.n_in_runs] = stack[-1]
+                    if memo.is_in_order:
+                        memo[len(memo) + memo.n_in_runs] = stack[-1]
+                    else:
+                        memo.memoize(stack[-1])
                     at += 1
                 elif code == 0x68:  # BINGET
                     push(memo[data[at + 1]])
@@ -270,8 +273,11 @@ class Reader(pickle._Unpickler):
         self.memo.memoize(self.stack[-1])
 
     def load_put(self) -> None:
+        number = int(self.readline()[:-1])
+        if number < 0:
+            raise ValueError("negative PUT argument")
         self.memo.is_in_order = False
-        super().load_put()  # type: ignore[misc]
+        self.memo.put(number, self.stack[-1])
 
     def load_stop(self) -> None:
         raise _Done
