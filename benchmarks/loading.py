@@ -175,9 +175,7 @@ def kinds() -> dict[str, object]:
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
     from sklearn.svm import SVC
 
-    random = np.random.default_rng(0)
-    table = random.random((1500, 10))
-    classes = (table[:, 0] + table[:, 1] + random.normal(0, 0.3, 1500) > 1).astype(int)
+    table, classes = rows_and_classes()
     columns = make_column_transformer(
         (StandardScaler(), list(range(9))), (OneHotEncoder(handle_unknown="ignore"), [9])
     )
@@ -194,6 +192,12 @@ def kinds() -> dict[str, object]:
     }
 
 
+def rows_and_classes() -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(0)
+    table = random.random((1500, 10))
+    return table, (table[:, 0] + table[:, 1] + random.normal(0, 0.3, 1500) > 1).astype(int)
+
+
 def large_kinds() -> dict[str, object]:
     from sklearn.ensemble import (
         AdaBoostClassifier,
@@ -206,10 +210,8 @@ def large_kinds() -> dict[str, object]:
     from sklearn.neural_network import MLPClassifier
     from sklearn.preprocessing import LabelEncoder
 
-    random = np.random.default_rng(0)
-    table = random.random((1500, 10))
-    classes = (table[:, 0] + table[:, 1] + random.normal(0, 0.3, 1500) > 1).astype(int)
-    few, some = (table[:400], classes[:400]), (table, random.integers(0, 3, 1500))
+    table, classes = rows_and_classes()
+    few, some = (table[:400], classes[:400]), (table, np.random.default_rng(1).integers(0, 3, 1500))
     rounds = HistGradientBoostingClassifier(max_iter=1000, max_leaf_nodes=8, early_stopping=False)
     many = HistGradientBoostingClassifier(max_iter=3000, max_leaf_nodes=8, early_stopping=False)
     return {

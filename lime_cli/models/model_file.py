@@ -4,6 +4,7 @@ what it wants to be fed.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import re
@@ -507,22 +508,31 @@ class ModelFile(NamedTuple):
         """Tell which state of the file is loaded; nothing of a function or a missing file."""
         try:
             path = Path(located(self.path))
-            beside = pickles_beside(str(path), VECTORIZERS)
-            found = [one.stat() for one in (path, *(path.with_name(name) for name in beside))]
+            beside = map(path.with_name, _read_beside(str(path)))
+            found = [one.stat() for one in (path, *beside)]
         except (OSError, ValueError):
             return ()
         return tuple(n for one in found for n in (one.st_ino, one.st_size, one.st_mtime_ns))
 
 
-def digests_of_pickles_beside(model: str) -> dict[str, str]:
-    """Return the digests of what may be read beside a model where a vectorizer lies there, by the
-    files' names.
+def _read_beside(model: str) -> list[str]:
+    """Name the pickles that may be read beside a model: a label encoder of its classes, and where
+    there is a vectorizer that and what may belong to it.
     """
-    if Path(model).suffix not in PICKLED or not pickles_beside(model, VECTORIZERS):
-        return {}
-    called = (VECTORIZERS, APPLIED_FIRST, ENCODERS)
-    names = {name for one in called for name in pickles_beside(model, one)}
-    return {name: digest_of_file(Path(model).with_name(name)) for name in sorted(names)}
+    if Path(model).suffix not in (*PICKLED, ".skops"):
+        return []
+    first = pickles_beside(model, VECTORIZERS)
+    called = (ENCODERS, APPLIED_FIRST) if first else (ENCODERS,)
+    return sorted({*first, *(name for one in called for name in pickles_beside(model, one))})
+
+
+def digests_of_pickles_beside(model: str) -> dict[str, str]:
+    """Return the digests of what may be read beside a model, by the files' names."""
+    found = {}
+    for name in _read_beside(model):
+        with contextlib.suppress(OSError):  # what cannot be read is not read with the model either
+            found[name] = digest_of_file(Path(model).with_name(name))
+    return found
 
 
 @lru_cache(maxsize=2)

@@ -204,7 +204,9 @@ def test_a_model_that_an_older_version_wrote_answers_as_it_did(name, tmp_path, m
     np.testing.assert_allclose(getattr(loaded, ask)(rows), truth, rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["ordinal", "columns, linear", "powers"])
+@pytest.mark.parametrize(
+    "name", ["ordinal", "columns, linear", "powers", "tree", "forest", "extra trees"]
+)
 def test_a_model_that_was_loaded_and_saved_again_answers_as_it_did(
     name, tmp_path, monkeypatch
 ) -> None:

@@ -110,7 +110,7 @@ def behind_vectorizer(
         f"{'they make' if several else 'it makes'} the {n:,} numbers that the model takes; texts "
         "go in as they are: what a program does to texts first is not known"
     )
-    file = file._replace(vectorizers=tuple(_beside(file, name) for name, _ in steps))
+    file = file._replace(vectorizers=tuple(_beside(file.path, name) for name, _ in steps))
     return Pipeline([*steps, *dense, ("model", model)]), file, (CodedWarning("chained", words),)
 
 
@@ -151,7 +151,7 @@ def with_names(way: Way, file: ModelFile, load: Load) -> tuple[ModelFile, Said]:
     found = pickles_beside(file.path, NAMES_CLASSES)
     if not found:
         return file, ()
-    place = str(Path(file.path).with_name(found[0]))
+    place = _beside(file.path, found[0])
     code = f"import joblib; print(*joblib.load({place!r}).classes_, sep=',')"
     words = (
         f"classes are called {classes[0]} to {classes[-1]}; if {found[0]!r} beside the model holds "
@@ -160,13 +160,13 @@ def with_names(way: Way, file: ModelFile, load: Load) -> tuple[ModelFile, Said]:
     return file, (CodedWarning("classes_assumed", words),)
 
 
-def _beside(file: ModelFile, name: str) -> str:
-    return str(Path(file.path).with_name(name))
+def _beside(path: str, name: str) -> str:
+    return str(Path(path).with_name(name))
 
 
 def _opened(file: ModelFile, name: str, load: Load) -> object:
     try:
-        return load(Path(_beside(file, name)))
+        return load(Path(_beside(file.path, name)))
     except LimexError:
         return None
 
@@ -211,11 +211,12 @@ def _not_applied(path: str, found: Sequence[str]) -> Said:
     """Say what lies beside a model that may belong before it, and how all become one file."""
     if not found:
         return ()
-    parts = {Path(one).stem: str(Path(path).with_name(one)) for one in found[:TRIED]}
+    parts = {Path(one).stem: _beside(path, one) for one in found[:TRIED]}
     parts["model"] = path
     held = ", ".join(f"{name!r}: joblib.load({place!r})" for name, place in parts.items())
     made = f"python -c \"import joblib; joblib.dump({{{held}}}, 'both.joblib')\""
     listed = " and ".join(repr(one) for one in found[:TRIED])
-    words = f"nothing of {listed} beside the model is applied; if it was fitted behind it, {made}"
+    words = f"nothing of {listed} beside the model is applied; if it was fitted behind it, and you "
+    words += f"trust these files, {made}"
     words += " makes both.joblib, which you can explain instead"
     return (CodedWarning("not_applied", words),)

@@ -226,7 +226,8 @@ def _build(packed: Archive, policy: AllowList) -> object:
             builder = Builder(stream, packed.size(), policy)
             with tripwire.armed():
                 loaded = builder.load()
-        bring_up(builder.made, builder.sklearn_version)
+            with tripwire.predicting(policy.modules):  # which imports what an older file did not
+                bring_up(builder.made, builder.sklearn_version)
         if builder.has_frames:
             check_gone(loaded, builder.made)
         check_model(loaded, *builder.made, trusted=policy.modules)

@@ -114,36 +114,62 @@ def bring_up(made: Iterable[object], version: str) -> None:
     """
     from sklearn.base import BaseEstimator
 
-    shares = is_older("1.4", "1.5")
+    kinds: dict[type, list[Any]] = {}
     for one in made:
-        if not type(one).__module__.startswith("sklearn.") or not hasattr(one, "__dict__"):
+        kinds.setdefault(type(one), []).append(one)
+    trees: list[Any] = []
+    for kind, models in kinds.items():
+        if not kind.__module__.startswith("sklearn.") or not issubclass(kind, BaseEstimator):
             continue
-        name, held = type(one).__name__, vars(one)
-        if name in _PROJECTIONS and version and is_older(version, "1.5"):
-            raise NeedsVersion(f"holds a {name}, which predicts otherwise since 1.5")
-        for old, new in _RENAMED.items():
-            if old in held and new not in held and (name, old) not in _STILL_CALLED_SO:
-                held[new] = held[old]
-        width = None if hasattr(one, "n_features_in_") else _width(held)
-        if width is not None:
-            held["n_features_in_"] = width
+        if kind.__name__ in _PROJECTIONS and version and is_older(version, "1.5"):
+            raise NeedsVersion(f"holds a {kind.__name__}, which predicts otherwise since 1.5")
+        _complete(kind, models)
+        if kind.__name__ in _TREES:
+            trees += [vars(one)["tree_"] for one in models if "tree_" in vars(one)]
+    if trees and is_older("1.4", "1.5"):
+        _share(trees)
+
+
+def _complete(kind: type, models: list[Any]) -> None:
+    """Give models of one class the attributes that the installed version expects."""
+    name, defaults = kind.__name__, _defaults(cast("Hashable", kind))
+    renamed = [pair for pair in _RENAMED.items() if (name, pair[0]) not in _STILL_CALLED_SO]
+    names: tuple[str, ...] | None = None
+    lacking: list[tuple[str, object]] = []
+    for one in models:
+        held = vars(one)
+        if names != tuple(held):  # most objects of a class have the same attributes
+            names = tuple(held)
+            once = [(old, new) for old, new in renamed if old in held and new not in held]
+            lacking = [pair for pair in defaults.items() if pair[0] not in held]
+        for old, new in once:
+            held.setdefault(new, held[old])
+        if "n_features_in_" not in held and not hasattr(one, "n_features_in_"):
+            width = _width(held)
+            if width is not None:
+                held["n_features_in_"] = width
         if type(held.get("loss")) is str:
             held["loss"] = _LOSS_NAMES.get(held["loss"], held["loss"])
-        if isinstance(one, BaseEstimator):
-            for parameter, default in _defaults(cast("Hashable", type(one))).items():
-                held.setdefault(parameter, default)
+        for parameter, default in lacking:
+            held.setdefault(parameter, default)
         if name in _CHANGES:
             _CHANGES[name](one, held)
-        if shares and name in _TREES and "tree_" in held:
-            _share(held["tree_"])
 
 
-def _share(tree: Any) -> None:
+def _share(trees: Iterable[Any]) -> None:
     """Divide the weights of classes in each node by their sum, as trees keep them since 1.3.3."""
-    values = tree.value
-    ends = values[0].sum(), values[-1].sum()  # of the root, and of a leaf
-    if max(abs(one - len(values[0])) for one in ends) < 1e-6:
-        return
+    alike: dict[tuple[int, ...], list[Any]] = {}
+    for values in [tree.value for tree in trees]:
+        alike.setdefault(values.shape[1:], []).append(values)
+    for (n_outputs, _), several in alike.items():
+        ends = np.concatenate([values[place] for values in several for place in (0, -1)])
+        sums = ends.reshape(len(several), 2, -1).sum(axis=2)  # of the root, and of a leaf
+        whole = np.max(np.abs(sums - n_outputs), axis=1) < 1e-6
+        for i in np.flatnonzero(~whole).tolist():
+            _divide(several[i])
+
+
+def _divide(values: Any) -> None:
     sums = values.sum(axis=2, keepdims=True)
     if np.all(np.isfinite(sums)) and not np.allclose(sums, 1):
         values /= np.where(sums == 0, 1, sums)
