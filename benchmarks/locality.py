@@ -464,9 +464,9 @@ def pair(size: Size) -> None:
             a, b = explainer(problem, size.samples, 0)
             cosine = a.weights @ b.weights
             cosine /= max(np.linalg.norm(a.weights) * np.linalg.norm(b.weights), 1e-300)
-            errors = np.nan_to_num([a.intercept_error, b.intercept_error])
+            errors = a.intercept_error, b.intercept_error  # NaN where they are not known
             apart = abs(a.intercept - b.intercept)
-            met = cosine < 0.95 or apart > 1.96 * np.hypot(*errors) + 1e-9
+            met = cosine < 0.95 or bool(apart > 1.96 * np.hypot(*errors) + 1e-9)
             lines.append(
                 [
                     f"{name}, {d} columns",

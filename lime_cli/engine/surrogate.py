@@ -33,8 +33,9 @@ STEPS, CLOSE = 100, 1e-7
 SCREENED, SPARE = 64, 4.0
 """Regressors, at most, that are fitted where few of them may predict better than all; effective
 samples a regressor from which that is not tried."""
-UNSETTLED = 0.2
-"""Share of the variance that a fit to all leaves in other blocks, from which that is tried."""
+UNSETTLED, CROWDED = 0.2, 2.5
+"""Share of the variance that a fit to all leaves in other blocks, from which that is tried; and
+effective samples a regressor below which it always is."""
 DEGREES, ROOM = 2, 4
 """Of the polynomials of what was drawn, at most; samples a regressor, at least."""
 SHRINK = 0.5
@@ -475,7 +476,8 @@ def _few(
     """
     c, y, raw = data
     losses = np.einsum("pbl,pbl,bl->p", whole[1], whole[1], ground.w[r])
-    better, some = np.zeros(len(y), bool), np.flatnonzero(losses > UNSETTLED * raw)
+    least = UNSETTLED * (ground.effective[r] >= CROWDED * ground.X.shape[2])
+    better, some = np.zeros(len(y), bool), np.flatnonzero(losses > least * raw)
     if not len(some):
         return better
     folds = np.arange(1, ground.F)
