@@ -362,7 +362,7 @@ def require(
     guess = next((one for one in near if one and one not in columns), None)
     shown = and_so_on(header, 12)
     hint = f"it has {shown}"
-    if tuple(header) == tuple(map(str, range(len(header)))):
+    if is_numbered(header):
         spare = ",".join(header[len(columns) :])
         hint = (
             f"it has {len(header)} columns, the model {len(columns)}, which are taken in its order"
@@ -411,8 +411,12 @@ def _base_of(missing: Sequence[str], header: Sequence[str]) -> str | None:
 
 def is_data(header: Sequence[str]) -> bool:
     """Tell whether what should name columns holds numbers, and so is likely a row."""
-    numbered = tuple(map(str, range(len(header))))
-    return tuple(header) != numbered and any(NUMBER.fullmatch(cell) for cell in header)
+    return not is_numbered(header) and any(NUMBER.fullmatch(cell) for cell in header)
+
+
+def is_numbered(header: Sequence[str]) -> bool:
+    """Tell whether a table has no names: its columns are numbered from 0."""
+    return tuple(header) == tuple(map(str, range(len(header))))
 
 
 def cells_of(source: Source, record: Record, dialect: Dialect) -> Cells:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -16,10 +15,10 @@ from lime_cli.models.model_file import ModelInput
 from lime_cli.tables.cells import Cells, are_dates, is_number, kind_of, misspelled, numbers
 from lime_cli.tables.dialect import MISSING, Dialect
 from lime_cli.tables.readers import Stream, open_table, read_evenly
-from lime_cli.tables.rows import check_names, is_data, require
+from lime_cli.tables.rows import check_names, is_data, is_numbered, require
 from lime_cli.tabular.background import Background, build_background
 from lime_cli.tabular.doubts import numbers_for_gaps
-from lime_cli.tabular.names import ID, INDEX, is_label, numbers_only, typed
+from lime_cli.tabular.names import ID, INDEX, bare, is_label, numbers_only, typed
 from lime_cli.tabular.reading import Reading, among_numbers, chooser_of, dates_of
 from lime_cli.tabular.schema import Schema
 
@@ -48,8 +47,8 @@ def columns_for(
             raise SettingsError(said, f"--fixed {needed[0]} keeps its value")
         if numbers_only(model_input.columns) and not {*stream.header} & {*model_input.columns}:
             left = [name for name in stream.header if name not in drop]
-            numbered = stream.header == tuple(map(str, range(len(stream.header))))
-            other = "; or give the numbers of the model's own with --columns" if numbered else ""
+            own = "; or give the numbers of the model's own with --columns"
+            other = own if is_numbered(stream.header) else ""
             raise _of_other_width(stream, left, len(model_input.columns), [], other)
         require(stream.name, stream.header, model_input.columns, stream.records)
         _check_dropped(stream, drop)
@@ -123,7 +122,7 @@ def _of_other_width(
         return ModelError(said, f"give the table it was fitted on{f'; {beside}' * bool(beside)}")
     n, listed, guess = len(columns) - wanted, ", ".join(columns[:SHOWN]), ""
     if n == len(likely) + 1 and columns[-1] not in likely and not any(map(is_label, likely)):
-        titled = (one for one in columns if _plain(one) == _plain(Path(stream.name).stem))
+        titled = (one for one in columns if bare(one) == bare(Path(stream.name).stem))
         guess = next(titled, columns[-1])  # true answers mostly stand last
         likely = [*likely, guess]
     more = " ..." if len(columns) > SHOWN else ""
@@ -145,10 +144,6 @@ def _of_other_width(
         hint = f"leave {n} of {listed}{more} out with --drop"
     hint += f", {' and '.join(map(repr, likely))} most likely" if likely else ""
     return ModelError(said, hint + other)
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\W_]", "", name).casefold()
 
 
 def _of_numbers(stream: Stream, columns: Sequence[str], wanted: int) -> list[str]:

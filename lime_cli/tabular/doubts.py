@@ -137,10 +137,8 @@ def _is_beside(one: Reach, first: float, middle: float, last: float) -> bool:
 
 def _ends(feature: Feature) -> tuple[float, float, float]:
     """Return the smallest, the middle and the largest number of a column."""
-    present = ~np.isnan(feature.values.astype(float))
-    values, frequencies = feature.values[present].astype(float), feature.frequencies[present]
-    reached = np.cumsum(frequencies) >= frequencies.sum() / 2
-    return float(values[0]), float(values[np.argmax(reached)]), float(values[-1])
+    values = feature.sizes[~np.isnan(feature.sizes)]
+    return float(values[0]), feature.middle, float(values[-1])
 
 
 def _ranged(background: Background, ranges: Mapping[int, Reach]) -> Iterator[tuple[Feature, Reach]]:

@@ -16,7 +16,7 @@ from lime_cli.models.model_file import ModelInput
 from lime_cli.sources import Record, Source
 from lime_cli.tables.dialect import PLAIN, Dialect
 from lime_cli.tables.readers import Stream, open_table
-from lime_cli.tables.rows import Rows, cells_of, check_names, is_data, require
+from lime_cli.tables.rows import Rows, cells_of, check_names, is_data, is_numbered, require
 from lime_cli.tables.streams import Watch, is_once
 from lime_cli.tabular.answering import answered_words
 from lime_cli.tabular.background import Background, parse_cell
@@ -133,11 +133,6 @@ def without_refused_gaps(
     medians = tuple((one.name, one.middle) for one in numbers)
     said = (CodedWarning("missing_not_drawn", words),)
     return _filled(background, set(refused)), said, medians
-
-
-def _are_counted(header: Sequence[str]) -> bool:
-    """Tell whether a table has no names: its columns are numbered from 0."""
-    return tuple(header) == tuple(map(str, range(len(header))))
 
 
 def _first_cells(seen: Stream) -> dict[str, tuple[str, ...]]:
@@ -361,7 +356,7 @@ class TabularModality:
             return None
         with self._background(profile) as stream:
             header = stream.header
-        if not _are_counted(header):
+        if not is_numbered(header):
             return None
         if len(order) == len(header) and not {*order} & {*header}:
             renamed = tuple(zip(header, order, strict=True))
@@ -407,11 +402,11 @@ class TabularModality:
             return None
         with self._opened(given, None) as seen:
             left = [name for name, _ in seen.renamed if name not in self.drop]
-            counted = _are_counted(seen.header)
-        if is_data(left) and not counted:  # a first line that may be a row is asked about
+            numbered = is_numbered(seen.header)
+        if is_data(left) and not numbered:  # a first line that may be a row is asked about
             return None
         if given.columns is not None:
-            placed = counted or (numbers_only(given.columns) and not self.renamed)
+            placed = numbered or (numbers_only(given.columns) and not self.renamed)
             if not placed or {*left} & {*given.columns}:
                 return None
         wanted = given.n_columns if given.columns is None else len(given.columns)
@@ -424,7 +419,7 @@ class TabularModality:
                 tried = [(rest[-1], spare), (rest[0], spare)]
                 break
         first, last = left[:1], left[-1:]
-        if counted and not tried and len(left) - 2 == wanted and wanted > 1:  # an id, say
+        if numbered and not tried and len(left) - 2 == wanted and wanted > 1:  # an id, say
             tried = [(left[1], first), (left[-1], first), (left[-2], last)]
         held = {name for name, _ in tried}
         tried += [
@@ -453,7 +448,7 @@ class TabularModality:
             return None
         chosen = replace(self, drop=(*self.drop, *others[best], best)).fitted(given)
         words = f"{best!r} is most likely the model's target, and is left out"
-        words += f", as {others[best][0]!r} is" if counted and others[best] else ""
+        words += f", as {others[best][0]!r} is" if numbered and others[best] else ""
         said = CodedWarning("answers_left_out", f"{words}; --columns changes this")
         return replace(chosen, fitted_warnings=(said, *chosen.fitted_warnings))
 
@@ -555,7 +550,7 @@ class TabularModality:
         )
 
     def _called(self, header: tuple[str, ...], names: tuple[str, ...] | None) -> tuple[str, ...]:
-        numbered = _are_counted(header) and not {*header} & {*dict(self.renamed)}
+        numbered = is_numbered(header) and not {*header} & {*dict(self.renamed)}
         return called(header, names, self.drop, numbered, self.renamed)
 
     @property

@@ -551,18 +551,23 @@ def _shows(component: dict, box: tuple[int, ...]) -> bool:
     return min(inside) > 0 and 2 * inside[0] * inside[1] >= (right - left) * (bottom - top)
 
 
+def read_with_folder(tmp_path):
+    """Put a network into a folder of configurations, and read noise for it."""
+    redness(tmp_path / "model.onnx", ("batch_size", "num_channels", "height", "width"))
+    noise = np.random.default_rng(0).integers(0, 256, (64, 80, 3)).astype(np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    model = ModelFile(str(tmp_path)).load()
+    modality = ImageModality((str(tmp_path / "a.png"),), segmenter="grid").fitted(model.input)
+    return noise, model, modality.read(next(modality.sources()))
+
+
 @pytest.mark.parametrize("kind", PROCESSORS)
 def test_a_folder_says_what_becomes_of_its_pixels(tmp_path, kind):
     said, expected = PROCESSORS[kind]
     names = {"id2label": {"0": "cat", "1": "dog"}, "architectures": ["ForImageClassification"]}
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(said))
     (tmp_path / "config.json").write_text(json.dumps(names))
-    redness(tmp_path / "model.onnx", ("batch_size", "num_channels", "height", "width"))
-    noise = np.random.default_rng(0).integers(0, 256, (64, 80, 3)).astype(np.uint8)
-    Image.fromarray(noise).save(tmp_path / "a.png")
-    model = ModelFile(str(tmp_path)).load()
-    modality = ImageModality((str(tmp_path / "a.png"),), segmenter="grid").fitted(model.input)
-    found = modality.read(next(modality.sources()))
+    _noise, model, found = read_with_folder(tmp_path)
     fed = expected(Image.open(tmp_path / "a.png"))
     near = 0.02 * 255 if kind == "raw" else 0.02  # Pillow crops and rounds in another order
     assert found.original()[0].shape == fed.shape
@@ -590,12 +595,7 @@ def test_a_configuration_of_timm_says_what_becomes_of_pixels(tmp_path, said, sid
     config = {"architecture": "resnet10t", "label_names": ["cat", "dog"]}
     held = {**config, "pretrained_cfg": {**own, **said}}
     (tmp_path / "config.json").write_text(json.dumps(held))
-    redness(tmp_path / "model.onnx", ("batch_size", "num_channels", "height", "width"))
-    noise = np.random.default_rng(0).integers(0, 256, (64, 80, 3)).astype(np.uint8)
-    Image.fromarray(noise).save(tmp_path / "a.png")
-    model = ModelFile(str(tmp_path)).load()
-    modality = ImageModality((str(tmp_path / "a.png"),), segmenter="grid").fitted(model.input)
-    found = modality.read(next(modality.sources()))
+    noise, model, found = read_with_folder(tmp_path)
     smooth = Image.Resampling.BILINEAR if said.get("interpolation") else Image.Resampling.BICUBIC
     resized = np.asarray(Image.fromarray(noise).resize(sides, smooth))
     left = (sides[0] - 32) // 2
@@ -613,12 +613,7 @@ def test_a_configuration_of_holocron_says_what_becomes_of_pixels(tmp_path, missi
     held = {**said, "interpolation": "bilinear", "classes": ["cat", "dog"]}
     held.pop(missing, None)
     (tmp_path / "config.json").write_text(json.dumps(held))
-    redness(tmp_path / "model.onnx", ("batch_size", "num_channels", "height", "width"))
-    noise = np.random.default_rng(0).integers(0, 256, (64, 80, 3)).astype(np.uint8)
-    Image.fromarray(noise).save(tmp_path / "a.png")
-    model = ModelFile(str(tmp_path)).load()
-    modality = ImageModality((str(tmp_path / "a.png"),), segmenter="grid").fitted(model.input)
-    found = modality.read(next(modality.sources()))
+    noise, model, found = read_with_folder(tmp_path)
     if missing:  # of another kind: what is assumed is said
         assert "preprocessing_assumed" in [one.code for one in found.warnings]
         return

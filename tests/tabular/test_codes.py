@@ -23,6 +23,7 @@ from lime_cli.tables.dialect import Dialect
 from lime_cli.tabular.modality import TabularModality
 from lime_cli.tabular.row import Table
 from lime_cli.tabular.schema import Schema, parse_maps
+from tests.tabular.asking import answers
 
 RANDOM = np.random.default_rng(5)
 N = 240
@@ -49,17 +50,6 @@ MAPS = {
 
 def coded(frame, maps):
     return frame.assign(**{name: frame[name].map(codes) for name, codes in maps.items()})
-
-
-def answers(tmp_path, table, model, **options):
-    path, where = tmp_path / "d.csv", tmp_path / "m.pkl"
-    table.to_csv(path, index=False)
-    where.write_bytes(pickle.dumps(model))
-    loaded = ModelFile(str(where)).load()
-    fitted = TabularModality(str(path), **options).fitted(loaded.asked)
-    rows = [fitted.read(source) for source in fitted.sources()]
-    inputs = [one.model_inputs(np.zeros((1, len(one.components)), np.int32)) for one in rows]
-    return loaded.predict(Table.joined(inputs)), fitted
 
 
 def codes_of(fitted):

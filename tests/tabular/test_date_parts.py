@@ -1,6 +1,5 @@
 """Columns of a model that are parts of a table's dates: as its owner took them."""
 
-import pickle
 import re
 
 import numpy as np
@@ -10,10 +9,8 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 
 from lime_cli.errors import InputError
-from lime_cli.models.model_file import ModelFile
-from lime_cli.tabular.modality import TabularModality
-from lime_cli.tabular.row import Table
 from lime_cli.tabular.schema import Schema
+from tests.tabular import asking
 
 RANDOM = np.random.default_rng(3)
 N = 120
@@ -22,14 +19,8 @@ ISO = "%Y-%m-%d %H:%M:%S"
 
 
 def answers(tmp_path, table, model, **options):
-    path, where = tmp_path / "d.csv", tmp_path / "m.pkl"
-    table.to_csv(path, index=False)
-    where.write_bytes(pickle.dumps(model))
-    loaded = ModelFile(str(where)).load()
-    fitted = TabularModality(str(path), **options).fitted(loaded.asked)
-    rows = [fitted.read(source) for source in fitted.sources()]
-    inputs = [one.model_inputs(np.zeros((1, len(one.components)), np.int32)) for one in rows]
-    return loaded.predict(Table.joined(inputs))[:, 0], fitted
+    found, fitted = asking.answers(tmp_path, table, model, **options)
+    return found[:, 0], fitted
 
 
 ACCESSORS = {
