@@ -75,6 +75,11 @@ class Memo(dict[int, object]):
         """Of a file of so many bytes: C makes room for all smaller numbers."""
         self._engine = _Engine()
 
+    @property
+    def n_given(self) -> int:
+        """How many numbers were given out, as pickle counts them."""
+        return len(self) + self.n_in_runs
+
     def __missing__(self, number: int) -> object:
         if not self.n_in_runs:
             raise KeyError(number)
