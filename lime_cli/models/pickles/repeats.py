@@ -58,7 +58,7 @@ from lime_cli.models.walking import identity
 _LEAST_TIMES = 4
 """Fewer objects of a class cost more to learn than to run."""
 
-_MOST_BYTES = 1 << 17
+_MOST_BYTES = 1 << 20
 """Of an object that is learned: in a larger one the instructions are not what takes the time."""
 
 _AT_ONCE = 1 << 17
@@ -70,11 +70,12 @@ _TRIES = 8
 _MOST_STEPS = 200_000
 """Instructions that are looked at to learn: each may be in many objects, one in the other."""
 
-_NEXT_LIST = b"a]\x94"
-"""What stands between objects of which each is alone in a list: APPEND, EMPTY_LIST, MEMOIZE."""
+_NEXT_LIST = b"a]"
+"""What stands between objects of which each is alone in a list, with a number: APPEND, EMPTY_LIST.
+"""
 
-_NEXT_LISTS = b"e]\x94("
-"""What stands between lists of several: APPENDS, EMPTY_LIST, MEMOIZE, MARK."""
+_NEXT_LISTS = b"e]"
+"""What stands between lists of several, with a number and MARK: APPENDS, EMPTY_LIST."""
 
 
 @dataclass
@@ -368,17 +369,20 @@ def _matched(
         if after is None:
             break
         n, at, end = n + 1, after, after
+        number = counted[0] + n * counted[1] + n_gaps
         if n == 1 and _NEXT_LIST in gaps and begins(_NEXT_LIST, end):
             gap = _NEXT_LIST
         if gap == _NEXT_LIST:
-            if not begins(gap, end):
+            after = _after_gap(gap, data, end, number)
+            if after is None:
                 break
-            at, n_gaps = end + len(gap), n_gaps + 1
-        elif may_be_several and data[end] == 0x65:  # APPENDS
+            at, n_gaps = after, n_gaps + 1
+        elif may_be_several and begins(b"e", end):  # APPENDS
             whole = n, n_gaps, end + 1
-            if not begins(_NEXT_LISTS, end):
+            after = _after_gap(_NEXT_LISTS, data, end, number)
+            if after is None or not begins(b"(", after):
                 break
-            gap, at, n_gaps = _NEXT_LISTS, end + len(_NEXT_LISTS), n_gaps + 1
+            gap, at, n_gaps = _NEXT_LISTS, after + 1, n_gaps + 1
     if gap == _NEXT_LISTS:
         n, n_gaps, end = whole
     elif gap:
@@ -389,6 +393,17 @@ def _matched(
     starts = [start, *(one + FRAME_BYTES for one in frames)]
     program = [view[one:other] for one, other in zip(starts, ends, strict=True)]
     return _Match(n, gap, n_gaps, program, end)
+
+
+def _after_gap(gap: bytes, data: bytes, at: int, number: int) -> int | None:
+    """Return where a gap ends that gives a number to the next list; None for anything else."""
+    if not data.startswith(gap, at):
+        return None
+    at += len(gap)
+    length = _N_BYTES_OF_PUT.get(data[at], 0) if at < len(data) else 0
+    said = data[at + 1 : at + length]
+    in_order = length == 1 or int.from_bytes(said, "little") == number
+    return at + length if length and in_order else None
 
 
 def _end(
@@ -417,9 +432,9 @@ def _end(
             if varies == NUMBER:
                 at += NUMBERS[data[at]]
             elif varies == DATA:
-                start = at + _N_BYTES_OF_DATA[data[at]]
+                code, start = data[at], at + _N_BYTES_OF_DATA[data[at]]
                 at = start + int.from_bytes(data[at + 1 : start], "little")
-                if n != ANY and at - start != n:
+                if n != ANY and (at - start != n or code == 0x96):  # which no scalar is made of
                     return None
             elif varies in (PUT, OWN):
                 length = (PUTS if varies == PUT else GETS)[data[at]]
