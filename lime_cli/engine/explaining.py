@@ -25,6 +25,7 @@ from lime_cli.engine.surrogate import (
     fit,
     halved,
     residuals,
+    where_clearest,
 )
 from lime_cli.engine.targets import choose_other, choose_targets
 from lime_cli.engine.warnings import LOW_FIDELITY, NOTHING_HELPS, Facts, judge
@@ -355,6 +356,7 @@ def _conclude(
         values = without_noise(ground, fits, radius, (values, originals), some)
         fits = _fitted_again(ground, fits, (values, originals), some)
         radius, good = choose_radius(fits, ground.blind)
+    radius = where_clearest(fits, radius, ground.blind)
     fits = sharpened(ground, fits, radius, (values, originals), some)
     half = None
     first = len(states[0].stages) == 1  # later ones compare with the stage before
