@@ -13,6 +13,7 @@ import numpy as np
 
 from lime_cli.engine.controls import needy, sharpened, without_noise, without_tails
 from lime_cli.engine.explanation import POOR, Counterfactual, Explanation, Replaced, Surrogate
+from lime_cli.engine.gram import Ground
 from lime_cli.engine.instance import Instance
 from lime_cli.engine.masks import BLOCKS, Everything, Masks, Recent, Stage, draw, every_mask
 from lime_cli.engine.model import BoolArray, FloatArray, Identity, IntArray, Model
@@ -20,7 +21,6 @@ from lime_cli.engine.neighbourhood import MOST, Neighbourhood, Product, ladder, 
 from lime_cli.engine.predictions import Predictions, predict_samples
 from lime_cli.engine.surrogate import (
     Fits,
-    Ground,
     choose_radius,
     fit,
     halved,
