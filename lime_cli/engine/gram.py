@@ -27,8 +27,10 @@ for fewer components one a block."""
 SCREENED, SPARE = 64, 4.0
 """Regressors, at most, that are fitted where few of them may predict better than all; effective
 samples a regressor from which that is not tried."""
-DEGREES, ROOM = 2, 4
-"""Of the polynomials of what was drawn, at most; samples a regressor, at least."""
+ROOM = (2, 4)
+"""Samples a regressor, at least, for polynomials of what was drawn up to the first degree, and the
+second."""
+DEGREES = len(ROOM)
 SHRINK = 0.5
 """Their ridge, in regressors an effective sample."""
 KEPT_WHOLE = 256
@@ -260,7 +262,8 @@ def _controls(masks: Masks) -> FloatArray:
     drawn, in so far as that goes up or down, or up and down, with it.
     """
     n, d = masks.masked.shape
-    degrees = min(DEGREES, min(n // ROOM - 1, MOST) // d - 1)
+    room = (min(n // each - 1, MOST) for each in ROOM)
+    degrees = sum((1 + k) * d <= most for k, most in enumerate(room, 1))
     if degrees < 1 or masks.uniforms is None:
         return np.zeros((n, 0))
     t = 2.0 * np.asarray(masks.uniforms, np.float64) - 1.0
