@@ -27,10 +27,10 @@ for fewer components one a block."""
 SCREENED, SPARE = 64, 4.0
 """Regressors, at most, that are fitted where few of them may predict better than all; effective
 samples a regressor from which that is not tried."""
-ROOM = (2, 4)
-"""Samples a regressor, at least, for polynomials of what was drawn up to the first degree, and the
-second."""
-DEGREES = len(ROOM)
+DEGREES, ROOM = 2, 4
+"""Of the polynomials of what was drawn, at most; samples a regressor, at least."""
+CLOSER, FEW = 2, 512
+"""Samples a regressor that do for polynomials of the first degree alone, of fewer regressors."""
 SHRINK = 0.5
 """Their ridge, in regressors an effective sample."""
 KEPT_WHOLE = 256
@@ -262,8 +262,10 @@ def _controls(masks: Masks) -> FloatArray:
     drawn, in so far as that goes up or down, or up and down, with it.
     """
     n, d = masks.masked.shape
-    room = (min(n // each - 1, MOST) for each in ROOM)
-    degrees = sum((1 + k) * d <= most for k, most in enumerate(room, 1))
+    room = min(n // ROOM - 1, MOST)
+    degrees = min(DEGREES, room // d - 1)
+    if degrees < 1:
+        degrees = int(2 * d <= min(n // CLOSER, FEW) - 1)
     if degrees < 1 or masks.uniforms is None:
         return np.zeros((n, 0))
     t = 2.0 * np.asarray(masks.uniforms, np.float64) - 1.0
