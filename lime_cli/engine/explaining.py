@@ -13,19 +13,13 @@ import numpy as np
 
 from lime_cli.engine.controls import needy, sharpened, without_noise, without_tails
 from lime_cli.engine.explanation import POOR, Counterfactual, Explanation, Replaced, Surrogate
+from lime_cli.engine.gram import Ground
 from lime_cli.engine.instance import Instance
 from lime_cli.engine.masks import BLOCKS, Everything, Masks, Recent, Stage, draw, every_mask
 from lime_cli.engine.model import BoolArray, FloatArray, Identity, IntArray, Model
 from lime_cli.engine.neighbourhood import MOST, Neighbourhood, Product, ladder, width_of
 from lime_cli.engine.predictions import Predictions, predict_samples
-from lime_cli.engine.surrogate import (
-    Fits,
-    Ground,
-    choose_radius,
-    fit,
-    halved,
-    residuals,
-)
+from lime_cli.engine.surrogate import Fits, choose_radius, fit, halved, residuals
 from lime_cli.engine.targets import choose_other, choose_targets
 from lime_cli.engine.warnings import LOW_FIDELITY, NOTHING_HELPS, Facts, judge
 from lime_cli.engine.weights import (

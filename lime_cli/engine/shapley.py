@@ -29,9 +29,10 @@ from lime_cli.engine.predictions import (
     predict_codes,
     predict_original,
 )
+from lime_cli.engine.surrogate import jackknife
 from lime_cli.engine.targets import choose_targets
 from lime_cli.engine.warnings import Facts
-from lime_cli.engine.weights import by_size, jackknife, multiplier, others_of, without_rounding
+from lime_cli.engine.weights import by_size, multiplier, others_of, without_rounding
 from lime_cli.settings import Settings
 
 CONDITIONING = 1e-10
