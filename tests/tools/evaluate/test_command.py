@@ -67,6 +67,7 @@ def test_every_modality_is_judged_with_the_same_keys_and_the_same_bytes_each_tim
         "error_ratio",
         "components",
         "curves",
+        "radius",
         "radii",
     ]
     assert target["held_out_fidelity"]["mean"] <= 1
