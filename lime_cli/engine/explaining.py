@@ -31,6 +31,7 @@ from lime_cli.engine.weights import (
     show,
     surrogate_of,
 )
+from lime_cli.errors import PredictionError
 from lime_cli.settings import Settings
 
 Watch = Callable[[Instance, Neighbourhood], None]
@@ -292,7 +293,11 @@ def _judge(states: list[State], masks: Masks, settings: Settings, watched: bool)
     for state in states:
         failed = _predictions(state).failed
         if failed.any():
-            ground = _ground_of(masks.chosen(~failed, masks.n_blocks), stages, settings)
+            left = masks.chosen(~failed, masks.n_blocks)
+            if left.n_blocks < 2:
+                words = f"{state.instance.subject.name}: the model failed for nearly all samples"
+                raise PredictionError(words, f"give more than {masks.n} --samples")
+            ground = _ground_of(left, stages, settings)
             _conclude([state], ground, [_predictions(state).samples[~failed]], settings, watched)
             assert state.facts is not None
             state.facts = state.facts._replace(n=masks.n, n_failed=int(failed.sum()))
