@@ -26,6 +26,7 @@ from sklearn.compose import ColumnTransformer, make_column_transformer
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.ensemble import (
     AdaBoostClassifier,
+    BaggingClassifier,
     ExtraTreesClassifier,
     GradientBoostingClassifier,
     GradientBoostingRegressor,
@@ -266,6 +267,15 @@ def test_how_deep_nodes_lie_is_measured_where_branches_lead_somewhere(
     tree.__setstate__(state)
     with pytest.raises(ModelError, match="branches that lead nowhere"):
         unpickle(written(model, tmp_path / "old.pkl", monkeypatch))
+
+
+def test_how_many_members_answer_is_not_guessed(tmp_path) -> None:
+    model = BaggingClassifier(n_estimators=3, random_state=0).fit(X, TWO)
+    del model.n_estimators
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(model))
+    loaded = unpickle(tmp_path / "m.pkl")
+    with pytest.raises(AttributeError, match="n_estimators"):
+        loaded.predict_proba(X)
 
 
 def test_several_answers_of_a_stack_keep_their_encoders(tmp_path) -> None:

@@ -201,7 +201,12 @@ _OF_COLUMNS = ("coef_", "_fit_X", "mean_", "scale_", "statistics_", "var_", "sco
 def _defaults(kind: Any) -> Mapping[str, object]:
     """Return the parameters of a class with the values that they have where nothing is said."""
     parameters = inspect.signature(kind.__init__).parameters.values()
-    return {one.name: one.default for one in parameters if one.default is not one.empty}
+    known = (one for one in parameters if one.default is not one.empty)
+    return {one.name: one.default for one in known if one.name not in _NEVER_NEW}
+
+
+_NEVER_NEW = frozenset({"n_estimators"})
+"""Parameters that every version wrote, and by which answers are divided: a default would guess."""
 
 
 _RENAMED = {
