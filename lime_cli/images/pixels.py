@@ -38,7 +38,7 @@ from lime_cli.sources import Held
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """An image file as read: turned as its EXIF says, on white where it was transparent."""
+    """An image file as read: turned as its EXIF says, mostly on white where it was transparent."""
 
     pixels: Pixels
     """(height, width, 3), RGB: what is drawn and cut; a grey image has three equal channels."""
@@ -301,11 +301,24 @@ def _photographed(
         raise InputError(f"{name}: pixels of mode LAB", "convert it to RGB")
     if image.has_transparency_data and image.mode not in ("RGBA", "LA"):
         image = image.convert("RGBA")
-    pixels = _on_white(image)
+    pixels = np.asarray(image.convert("RGB")) if reading.opaque else _on_white(image)
     if reading.channels in MODES:
-        return Decoded(pixels, pixels, n_frames)
+        said = () if reading.opaque or not _is_see_through(image) else (_on_white_said(name),)
+        return Decoded(pixels, pixels, n_frames, said)
     check_channels(name, len(image.getbands()), reading)
     return Decoded(pixels, np.asarray(image), n_frames)
+
+
+def _is_see_through(image: Image.Image) -> bool:
+    return image.has_transparency_data and bool(np.asarray(image.getchannel("A")).min() < 255)
+
+
+def _on_white_said(name: str) -> CodedWarning:
+    return CodedWarning(
+        "on_white",
+        f"{name} has transparent pixels, which the model sees on white; Pillow's convert('RGB'), "
+        "which many programs call, shows their hidden colours: save that to explain it",
+    )
 
 
 def _on_white(image: Image.Image) -> Pixels:
