@@ -303,22 +303,19 @@ def _photographed(
         image = image.convert("RGBA")
     pixels = np.asarray(image.convert("RGB")) if reading.opaque else _on_white(image)
     if reading.channels in MODES:
-        said = () if reading.opaque or not _is_see_through(image) else (_on_white_said(name),)
-        return Decoded(pixels, pixels, n_frames, said)
+        said = SEEN_THROUGH._replace(message=SEEN_THROUGH.message.format(name))
+        seen = image.has_transparency_data and (np.asarray(image.convert("RGB")) != pixels).any()
+        return Decoded(pixels, pixels, n_frames, (said,) if seen else ())
     check_channels(name, len(image.getbands()), reading)
     return Decoded(pixels, np.asarray(image), n_frames)
 
 
-def _is_see_through(image: Image.Image) -> bool:
-    return image.has_transparency_data and bool(np.asarray(image.getchannel("A")).min() < 255)
-
-
-def _on_white_said(name: str) -> CodedWarning:
-    return CodedWarning(
-        "on_white",
-        f"{name} has transparent pixels, which the model sees on white; Pillow's convert('RGB'), "
-        "which many programs call, shows their hidden colours: save that to explain it",
-    )
+SEEN_THROUGH = CodedWarning(
+    "transparent",
+    "{} has transparent pixels, which become white; a program that only drops the transparency "
+    "gives the model other colours: if yours does, explain what PIL.Image.open(...).convert('RGB')"
+    ".save('opaque.png') writes",
+)
 
 
 def _on_white(image: Image.Image) -> Pixels:

@@ -73,7 +73,7 @@ def test_what_is_transparent_is_said_and_keeps_its_colour_for_a_processor(tmp_pa
     assert whole.warnings == ()
     image[2:] = (10, 20, 30, 0)
     path = saved(tmp_path, "a.png", Image.fromarray(image))
-    assert [one.code for one in read_image(path).warnings] == ["on_white"]
+    assert [one.code for one in read_image(path).warnings] == ["transparent"]
     kept = read_image(path, ImageReading(opaque=True))
     assert kept.pixels.tolist() == np.asarray(Image.open(path).convert("RGB")).tolist()
     assert kept.warnings == ()

@@ -206,7 +206,7 @@ def check_sizes(kinds: Mapping[type, Sequence[Any]]) -> None:
     for kind, things in kinds.items():
         if _is_kind_of_tree(kind):
             for group in _groups(things):
-                _check_trees(group)
+                check_trees(group)
     for kind, things in kinds.items():
         if issubclass(kind, np.ndarray) and any(map(_holds_words, types_of(things))):
             for array in things:
@@ -664,7 +664,7 @@ def _groups(trees: Iterable[Any]) -> Iterator[list[Any]]:
         yield group
 
 
-def _check_trees(trees: list[Any]) -> None:
+def check_trees(trees: list[Any]) -> None:
     """Check trees laid end to end: links go down inside one tree, columns exist, depths hold."""
     counts = np.array([tree.node_count for tree in trees])
     if any(tree.node_count != tree.capacity or not tree.node_count for tree in trees):
