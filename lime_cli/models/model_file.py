@@ -296,8 +296,8 @@ class PixelsInput(NamedTuple):
     scale: float = 1 / 255
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
-    resample: int = 2
-    """Pillow's number of the filter that resizes: 2, bilinear, or 3, bicubic, say."""
+    resample: int | None = None
+    """The place in ``RESAMPLES`` of the filter that resizes; None where nothing says it."""
     channels: str | None = None
     """``BGR`` where red and blue change places."""
     floored: bool = False
