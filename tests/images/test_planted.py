@@ -708,6 +708,17 @@ def test_a_configuration_of_timm_says_what_becomes_of_pixels(tmp_path, said, sid
     assert model.identity.targets == ("cat", "dog")
 
 
+def test_timm_s_crop_of_half_a_pixel_is_torchvision_s(tmp_path):
+    """Which rounds it to even: of 30 x 37 pixels 27 x 27 begin at 2 and at 5."""
+    own = {"input_size": [3, 27, 27], "mean": [0.0] * 3, "std": [1.0] * 3, "crop_pct": 0.9}
+    config = {"architecture": "resnet10t", "label_names": ["cat", "dog"]}
+    held = {**config, "pretrained_cfg": {**own, "interpolation": "nearest"}}
+    (tmp_path / "config.json").write_text(json.dumps(held))
+    noise, _, found = read_with_folder(tmp_path)
+    resized = np.asarray(Image.fromarray(noise).resize((37, 30), Image.Resampling.NEAREST))
+    np.testing.assert_allclose(found.original()[0], resized[2:29, 5:32] / 255, atol=1e-6)
+
+
 @pytest.mark.parametrize("missing", [None, "mean", "classes"])
 def test_a_configuration_of_holocron_says_what_becomes_of_pixels(tmp_path, missing):
     said = {"mean": [0.5] * 3, "std": [0.25] * 3, "input_shape": [3, 32, 32], "arch": "rexnet1_0x"}

@@ -242,6 +242,7 @@ def _of_timm(config: dict[str, Any]) -> dict[str, Any]:
         "size": {"height": whole, "width": whole} if squash else {"shortest_edge": whole},
         "crop_size": {"height": height, "width": width},
         "do_center_crop": True,
+        "image_processor_type": "TimmImageProcessorFast",  # crops as torchvision does
         "image_mean": said.get("mean"),
         "image_std": said.get("std"),
         "resample": said.get("interpolation") or "bicubic",
