@@ -175,9 +175,18 @@ def _loaded(kind: str, file: ModelFile, content: Content, read: Callable[[], Any
     except Exception as error:  # each library raises a type of its own
         words = in_words(error)
         raise ModelError(f"{path.name}: {kind} cannot load it ({words})", AGAIN) from None
-    origin = Origin(kind, content.digest_in_thread(), path.name)
+    from lime_cli.models.before import behind, named_transformers  # which know of boosters
+    from lime_cli.models.chains import ModelInside
+
+    parts, said = named_transformers(file)
+    columns = columns_beside(file.path)
     with looked_at(path.name), quiet():
-        return Predictor(file, way_of(booster, file, origin, columns_beside(file.path)))
+        if parts:
+            applied = behind(ModelInside(booster, said, columns), parts, file, path.name)
+            (booster, said, columns), classes = applied
+            file = file._replace(classes=file.classes or classes)
+        origin = Origin(kind, content.digest_in_thread(), path.name, said)
+        return Predictor(file, way_of(booster, file, origin, columns))
 
 
 def _xgboost(booster: Any) -> Boosted:
