@@ -1,6 +1,6 @@
 """How many of the features that a model truly uses an explanation finds (Ribeiro et al. 2016, 5.2).
 
-    python benchmarks/gold.py [--instances 40] [--join 8] [--lime-samples 5000] [--seed 0]
+    python -m benchmarks.gold [--instances 40] [--join 8] [--lime-samples 5000] [--seed 0]
                               [--tolerance 0.1] [--only limex,lime,greedy,random]
 
 Sparse logistic regressions and small trees use at most 10 features of any instance, so the ones
@@ -25,11 +25,12 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from golden import TableSet, TextSet, data_sets
 from lime.lime_tabular import LimeTabularExplainer
 from lime.lime_text import LimeTextExplainer
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
+
+from benchmarks.golden import TableSet, TextSet, data_sets
 
 K = 10
 Data = TextSet | TableSet

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from problems import ROOT, OneColumn, background_of
 from sklearn.datasets import load_breast_cancer
 from sklearn.feature_extraction.text import CountVectorizer
 
+from benchmarks.problems import ROOT, OneColumn, background_of
 from lime_cli.engine import explain
 from lime_cli.models.model_file import ModelInput
 from lime_cli.settings import Settings

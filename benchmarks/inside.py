@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from problems import ROOT, background_of
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.datasets import load_digits, make_classification
 from sklearn.ensemble import RandomForestClassifier
@@ -29,6 +28,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from benchmarks.problems import ROOT, background_of
 from lime_cli.engine import explain
 from lime_cli.engine.masks import Stage, draw
 from lime_cli.engine.neighbourhood import ladder

@@ -1,6 +1,6 @@
 """What limex adds: processor time of a process over a bare script that makes the same predictions.
 
-    python benchmarks/overhead.py [--runs 7] [--inside]
+    python -m benchmarks.overhead [--runs 7] [--inside]
 
 With --inside, one explanation in a warm process against the bare call of its model (inside.py).
 Otherwise each case alternates a bare script and ``limex explain`` in fresh processes, after one
@@ -102,7 +102,7 @@ def main() -> None:
     options = parser.parse_args()
     runs = options.runs
     if options.inside:
-        from inside import measure
+        from benchmarks.inside import measure
 
         measure(runs)
         return

@@ -16,6 +16,9 @@ PENALTIES = ("ridge", "lasso")
 
 KERNELS = ("product", "shapley")
 
+LEAST_SAMPLES = 16
+"""A pair in each of the blocks that error bars come from."""
+
 
 _SILENT = ("batch_size", "max_memory", "time_limit")
 
@@ -79,7 +82,10 @@ class Settings:
         _check(self.surrogate in SURROGATES, "--surrogate", self.surrogate, " ".join(SURROGATES))
 
     def _check_numbers(self) -> None:
-        _check(self.samples >= 2, "--samples", self.samples, "a whole number, at least 2")
+        least = 2 if self.like_lime else LEAST_SAMPLES
+        bounded = self.max_samples is not None and self.max_samples <= self.samples
+        name = "--max-samples" if bounded else "--samples"
+        _check(self.samples >= least, name, self.samples, f"a whole number, at least {least}")
         _check(0 < self.tolerance < 1, "--tolerance", self.tolerance, "a number between 0 and 1")
         _check(self.seed >= 0, "--seed", self.seed, "a whole number, at least 0")
         _check(self.features >= 1, "--features", self.features, "a whole number, at least 1")

@@ -2,7 +2,7 @@
 nothing to do with any weight, taken out of the predictions to leave less noise.
 
 The polynomials of what was drawn that all instances share are regressed beside the masks
-(surrogate.py). Here are those that only some instances need, and of those only the columns that
+(gram.py). Here are those that only some instances need, and of those only the columns that
 matter. Two kinds: what is zero on average given the mask, which may be taken out of the predictions
 whatever is made of them; and products of two masks or three, each without its mean, which say how
 components act together and are uncorrelated with every mask under the kernel of one radius alone.
@@ -20,24 +20,18 @@ from itertools import combinations, permutations
 
 import numpy as np
 
+from lime_cli.engine.gram import DEGREES, SHRINK, Ground, legendre
+from lime_cli.engine.least_squares import refitted
 from lime_cli.engine.model import BoolArray, FloatArray, IntArray
 from lime_cli.engine.neighbourhood import moments
-from lime_cli.engine.surrogate import (
-    DEGREES,
-    SHRINK,
-    Fits,
-    Ground,
-    legendre,
-    refitted,
-    residuals,
-)
+from lime_cli.engine.surrogate import Fits, residuals
 
 UNEXPLAINED = 0.1
 """Share of the variance that weights and shared polynomials leave, from which more is tried."""
 STRONGEST, VALUED = 12, 5
 """Components, at most, of which it is asked how two act together, and how three, or the values that
 replace two, do."""
-CELLS = 32
+CELLS = 64
 """Equal parts of the values that may replace a component, a power of two, of each of which it is
 learned what it does."""
 LIGHTEST = 1e-6

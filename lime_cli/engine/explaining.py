@@ -13,6 +13,7 @@ import numpy as np
 
 from lime_cli.engine.controls import needy, sharpened, without_noise, without_tails
 from lime_cli.engine.explanation import POOR, Counterfactual, Explanation, Replaced, Surrogate
+from lime_cli.engine.gram import Ground
 from lime_cli.engine.instance import Instance
 from lime_cli.engine.masks import BLOCKS, Everything, Masks, Recent, Stage, draw, every_mask
 from lime_cli.engine.model import BoolArray, FloatArray, Identity, IntArray, Model
@@ -20,11 +21,11 @@ from lime_cli.engine.neighbourhood import MOST, Neighbourhood, Product, ladder, 
 from lime_cli.engine.predictions import Predictions, predict_samples
 from lime_cli.engine.surrogate import (
     Fits,
-    Ground,
     choose_radius,
     fit,
     halved,
     residuals,
+    where_clearest,
 )
 from lime_cli.engine.targets import choose_other, choose_targets
 from lime_cli.engine.warnings import LOW_FIDELITY, NOTHING_HELPS, Facts, judge
@@ -37,6 +38,7 @@ from lime_cli.engine.weights import (
     show,
     surrogate_of,
 )
+from lime_cli.errors import PredictionError
 from lime_cli.settings import Settings
 
 Watch = Callable[[Instance, Neighbourhood], None]
@@ -298,7 +300,11 @@ def _judge(states: list[State], masks: Masks, settings: Settings, watched: bool)
     for state in states:
         failed = _predictions(state).failed
         if failed.any():
-            ground = _ground_of(masks.chosen(~failed, masks.n_blocks), stages, settings)
+            left = masks.chosen(~failed, masks.n_blocks)
+            if left.n_blocks < 2:
+                words = f"{state.instance.subject.name}: the model failed for nearly all samples"
+                raise PredictionError(words, f"give more than {masks.n} --samples")
+            ground = _ground_of(left, stages, settings)
             _conclude([state], ground, [_predictions(state).samples[~failed]], settings, watched)
             assert state.facts is not None
             state.facts = state.facts._replace(n=masks.n, n_failed=int(failed.sum()))
@@ -355,6 +361,7 @@ def _conclude(
         values = without_noise(ground, fits, radius, (values, originals), some)
         fits = _fitted_again(ground, fits, (values, originals), some)
         radius, good = choose_radius(fits, ground.blind)
+    radius = where_clearest(fits, radius, ground.blind)
     fits = sharpened(ground, fits, radius, (values, originals), some)
     half = None
     first = len(states[0].stages) == 1  # later ones compare with the stage before

@@ -110,12 +110,17 @@ class Masks:
         return ratio[self.sizes] / self.n, float(wanted[0])
 
     def chosen(self, some: BoolArray, n_blocks: int) -> Masks:
-        """Return some of the samples (n,), of the first ``n_blocks`` blocks."""
+        """Return some of the samples (n,), of the first ``n_blocks`` blocks; blocks that none is
+        left of are none.
+        """
         place = np.where(some, np.cumsum(some) - 1, -1)
-        twins = place[self.twins]
+        twins, block = place[self.twins], self.block[some]
+        there = np.bincount(block, minlength=n_blocks) > 0
+        if not there.all():
+            block, n_blocks = (np.cumsum(there) - 1)[block], int(there.sum())
         return Masks(
             masked=self.masked[some],
-            block=self.block[some],
+            block=block,
             proposal=self.proposal,
             n_blocks=n_blocks,
             twins=twins[(twins >= 0).all(axis=1)],

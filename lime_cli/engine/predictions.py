@@ -22,6 +22,8 @@ from lime_cli.settings import Settings
 
 BATCH_BYTES = 8 * 2**20
 """Of the inputs in one call, where neither their number nor the memory is given."""
+LARGEST = 1e100
+"""Prediction, at most: what is squared and summed must stay a number."""
 
 
 class CallCounts(NamedTuple):
@@ -77,7 +79,11 @@ def put(question: Question, model: Model, settings: Settings) -> FloatArray:
         parts.append(predictions)
         start += size
         clock.count_predicted(size)
-    return np.concatenate(parts)
+    found = np.concatenate(parts)
+    if (np.isfinite(found) & (np.abs(found) > LARGEST)).any():
+        words = f"{question.instance.subject.name}: the model predicts numbers beyond {LARGEST:g}"
+        raise PredictionError(words, "explain a model whose output is scaled, or its logarithm")
+    return found
 
 
 def count_repeated(model: Model, n: int) -> None:

@@ -29,12 +29,16 @@ from lime_cli.engine.predictions import (
     predict_codes,
     predict_original,
 )
+from lime_cli.engine.surrogate import jackknife
 from lime_cli.engine.targets import choose_targets
 from lime_cli.engine.warnings import Facts
-from lime_cli.engine.weights import by_size, jackknife, multiplier, others_of, without_rounding
+from lime_cli.engine.weights import by_size, multiplier, others_of, without_rounding
 from lime_cli.settings import Settings
 
-CONDITIONING = 1e-10
+CONDITIONING, DISTINCT = 1e-10, 16
+"""Ridge of a fit, relative to the mean diagonal of its Gram matrix; samples a component from which
+it needs none, as enough of them are neither twins nor complements.
+"""
 
 
 @dataclass(frozen=True)
@@ -98,11 +102,16 @@ def every_coalition(d: int) -> tuple[BoolArray, FloatArray]:
 
 
 def values(
-    masked: BoolArray, weights: FloatArray, predictions: FloatArray, ends: tuple[float, float]
+    masked: BoolArray,
+    weights: FloatArray,
+    predictions: FloatArray,
+    ends: tuple[float, float],
+    ridge: float = 0.0,
 ) -> FloatArray:
     """Return Shapley values (d,) from the predictions (n,) to masks and those to ``ends``.
 
-    ``ends`` are the prediction with everything masked, and that of the instance.
+    ``ends`` are the prediction with everything masked, and that of the instance; ``ridge`` is
+    relative to the mean diagonal of the Gram matrix.
     """
     kept = (~masked).astype(np.float64)
     d = kept.shape[1]
@@ -110,7 +119,7 @@ def values(
     if d == 1:
         return np.array([total])
     gram = (kept * weights[:, None]).T @ kept
-    gram[np.arange(d), np.arange(d)] += CONDITIONING * np.trace(gram) / d * (len(kept) < 4 * d)
+    gram[np.arange(d), np.arange(d)] += ridge * np.trace(gram) / d
     wanted = (kept * weights[:, None]).T @ (predictions - ends[0])
     both = np.linalg.solve(gram, np.stack([wanted, np.ones(d)], axis=1))
     return np.asarray(both[:, 0] - both[:, 1] * (both[:, 0].sum() - total) / both[:, 1].sum())
@@ -134,12 +143,13 @@ class Values:
 
 def estimated(drawn: Coalitions, predictions: FloatArray, ends: tuple[float, float]) -> Values:
     """Estimate Shapley values from drawn coalitions, (n,) answers."""
-    ones = np.ones(len(predictions))
-    weights = values(drawn.masked, ones, predictions, ends)
-    folds, left = [], np.empty(len(predictions))
+    n, d = drawn.masked.shape
+    ones, ridge = np.ones(n), CONDITIONING * (n < DISTINCT * d)
+    weights = values(drawn.masked, ones, predictions, ends, ridge)
+    folds, left = [], np.empty(n)
     for block in range(BLOCKS):
         rest = drawn.block != block
-        fold = values(drawn.masked[rest], ones[rest], predictions[rest], ends)
+        fold = values(drawn.masked[rest], ones[rest], predictions[rest], ends, ridge)
         folds.append(fold)
         left[~rest] = ends[0] + (~drawn.masked[~rest]) @ fold
     missed, about = predictions - left, predictions - predictions.mean()

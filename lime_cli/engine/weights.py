@@ -14,25 +14,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lime_cli.engine.explanation import AtRadius, Interval, Others, Pair, Surrogate, Weight
+from lime_cli.engine.gram import Ground
 from lime_cli.engine.model import BoolArray, FloatArray, IntArray
 from lime_cli.engine.neighbourhood import ROUNDING, moments
-from lime_cli.engine.regression import NOTHING_LEFT, SELECT, deviation_of, lasso_path, refit
-from lime_cli.engine.surrogate import Fits, Ground, fidelity_of, twin_products
+from lime_cli.engine.selection import NOTHING_LEFT, SELECT, deviation_of, lasso_path, refit
+from lime_cli.engine.surrogate import Fits, fidelity_of, jackknife, twin_products
 from lime_cli.settings import Settings
 
 LEVEL = 0.05
 """How often an interval may miss."""
 SURE = 10.0 * NOTHING_LEFT
 """Penalty, as a share of its start, at which a path surely has every component it ever will."""
-
-
-def jackknife(folds: FloatArray, axis: int) -> FloatArray:
-    """Return standard errors from estimates that leave out each of the blocks along ``axis``."""
-    B = folds.shape[axis]
-    if B < 2:
-        return np.zeros(np.delete(folds.shape, axis))
-    apart = folds - folds.mean(axis=axis, keepdims=True)
-    return np.asarray(np.sqrt((B - 1) / B * (apart**2).sum(axis=axis)))
 
 
 def moves(folds: FloatArray) -> IntArray:

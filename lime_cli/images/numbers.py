@@ -77,12 +77,15 @@ DEPTHS = (8, 10, 12, 14)
 
 def range_of(name: str, array: NDArray[Any], reading: ImageReading) -> tuple[CodedWarning, ...]:
     """Say that numbers of 16 bits use so few of them that black and white may be others, and that
-    floats are those of bytes.
+    floats are those of bytes; or that numbers go beyond those that a person said are black and
+    white.
     """
     if reading.pixel_range is None and (white := _white(array)) is not None:
         said = f"{name} holds floats up to {array.max():g}, read as 0 to {white}"
         return (CodedWarning("range_assumed", f"{said}; --pixel-range changes it"),)
-    if reading.pixel_range is not None or array.dtype.str[1:] != "u2":
+    if reading.pixel_range is not None:
+        return _beyond(name, array, *reading.pixel_range)
+    if array.dtype.str[1:] != "u2":
         return ()
     most = int(array.max())
     bits = next((n for n in DEPTHS if 0 < most < 2**n), None)
@@ -95,6 +98,18 @@ def range_of(name: str, array: NDArray[Any], reading: ImageReading) -> tuple[Cod
             f"{bits} bits, --pixel-range 0,{2**bits - 1} reads them so{_of_bands(array)}",
         ),
     )
+
+
+def _beyond(name: str, array: NDArray[Any], low: float, high: float) -> tuple[CodedWarning, ...]:
+    share = float(((array < low) | (array > high)).mean())
+    if share == 0 or (low, high) == RANGES["u1"]:  # bytes are said where numbers are to stay
+        return ()
+    words = (
+        f"{share:.2%} of the numbers of {name} lie beyond {low:g} to {high:g}, and the model is "
+        "given them beyond black and white; if it was trained on a window that cuts them off, "
+        f"explain what numpy.save writes of numpy.clip(array, {low:g}, {high:g})"
+    )
+    return (CodedWarning("beyond_range", words),)
 
 
 def _of_bands(array: NDArray[Any]) -> str:

@@ -303,9 +303,19 @@ def _photographed(
         image = image.convert("RGBA")
     pixels = _on_white(image)
     if reading.channels in MODES:
-        return Decoded(pixels, pixels, n_frames)
+        said = SEEN_THROUGH._replace(message=SEEN_THROUGH.message.format(name))
+        seen = image.has_transparency_data and (np.asarray(image.convert("RGB")) != pixels).any()
+        return Decoded(pixels, pixels, n_frames, (said,) if seen else ())
     check_channels(name, len(image.getbands()), reading)
     return Decoded(pixels, np.asarray(image), n_frames)
+
+
+SEEN_THROUGH = CodedWarning(
+    "transparent",
+    "{} has transparent pixels, which become white; a program that only drops the transparency "
+    "gives the model other colours: if yours does, explain what PIL.Image.open(...).convert('RGB')"
+    ".save('opaque.png') writes",
+)
 
 
 def _on_white(image: Image.Image) -> Pixels:

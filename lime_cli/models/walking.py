@@ -197,7 +197,7 @@ def _held(one: Any) -> Iterator[Collection[Any]]:
         if one.dtype.hasobject:
             yield one.ravel().tolist()
         if type(one) is np.ma.MaskedArray:
-            yield (one.data,)
+            yield (np.ndarray.view(one, np.ndarray),)  # `data` is what the array says, maybe itself
     elif isinstance(one, partial):
         yield (one.func, *one.args)
         yield one.keywords.values()

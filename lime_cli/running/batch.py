@@ -6,7 +6,7 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -41,12 +41,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Slice:
-    """Sources that are explained together."""
+    """Sources that lie together: a share of a batch is made of whole slices."""
 
     number: int
     first: int
     """Place of the first source in the batch."""
     sources: tuple[Source, ...]
+
+    def part(self, start: int, n: int) -> Slice:
+        """Return n of its sources, or as many as there are."""
+        return replace(self, first=self.first + start, sources=self.sources[start : start + n])
 
     def inputs(self) -> str:
         """Tell by size and time how the files look now; empty for the rows of one table."""
@@ -68,16 +72,12 @@ class Inventory:
     """All sources, counted and identified."""
 
     n_sources: int
-    n_slices: int
     digest: str
     """SHA-256 of ids and rows in order."""
 
 
 def slices(sources: Iterable[Source], size: int) -> Iterator[Slice]:
-    """Cut sources into slices of at most ``size``, which rows of a table fill by their number.
-
-    A row is thus explained with the same neighbours whatever else is asked for.
-    """
+    """Cut sources into slices of at most ``size``, which rows of a table fill by their number."""
     held: list[Source] = []
     number = first = 0
     for place, source in enumerate(sources):
@@ -92,17 +92,53 @@ def slices(sources: Iterable[Source], size: int) -> Iterator[Slice]:
 def inventory_of(found: Iterable[Slice]) -> Inventory:
     """Go through all slices; keep none."""
     digest = hashlib.sha256()
-    n_sources = n_slices = 0
+    n_sources = 0
     for one in found:
-        n_slices += 1
         n_sources += len(one.sources)
         for source in one.sources:
             digest.update(f"{source.id}\0{source.row}\n".encode("utf-8", "surrogateescape"))
-    return Inventory(n_sources, n_slices, digest.hexdigest())
+    return Inventory(n_sources, digest.hexdigest())
 
 
 def _block(source: Source, size: int) -> int | None:
     return None if source.row is None else source.row // size
+
+
+SOON = 4.0
+"""Seconds, about, that sources take which are explained and kept together."""
+
+GROWTH = 4
+"""How many times as many go together than were ever done together before."""
+
+
+class Pace:
+    """How many sources go together: as many as are soon done, however long the model takes.
+
+    No byte depends on it, for the engine asks and fits each source on its own.
+    """
+
+    def __init__(self) -> None:
+        self.n = 1
+        self._known = False
+
+    def cut(self, found: Iterable[Slice]) -> Iterator[Slice]:
+        """Cut slices into parts, each as large as seems right when its turn comes."""
+        for one in found:
+            start = 0
+            while start < len(one.sources):
+                part = one.part(start, self.n)
+                start += len(part.sources)
+                yield part
+
+    def learn(self, outcomes: Collection[Outcome]) -> None:
+        """Take note of how long sources took that went together."""
+        explained = sum(one.error is None for one in outcomes)
+        if self._known and not explained:
+            return  # what fails at once says nothing of the others
+        self._known = explained > 0
+        each = sum(one.seconds for one in outcomes) / (explained or len(outcomes))
+        known = max(self.n, GROWTH * len(outcomes))
+        self.n = max(1, int(min(known, SOON / max(each, 1e-9))))
 
 
 @dataclass(frozen=True)
@@ -141,11 +177,6 @@ class Run:
         which, n = self.shard
         found = slices(self.sources(), self.job.modality.slice_size)
         return (one for one in found if one.number % n == which - 1)
-
-    def numbers(self, n: int) -> range:
-        """Return the numbers of the n slices of this shard."""
-        which, n_shards = self.shard
-        return range(which - 1, which - 1 + n * n_shards, n_shards)
 
     def light_job(self) -> Job:
         """Return the job as it travels: workers are told of each source."""
@@ -186,31 +217,38 @@ def outcomes(
 ) -> Generator[tuple[Work, tuple[Outcome, ...]], None, None]:
     """Explain slices, all of the run's or those wanted; yield works with outcomes as they are done.
 
-    Those that this process keeps come one by one, the others by slices. Once ``stop`` says so
-    nothing more is begun. Raises what concerns every source: ModelError and SettingsError.
+    Those that this process keeps come one by one, the others as many at a time as went together.
+    Once ``stop`` says so nothing more is begun. Raises what concerns every source: ModelError and
+    SettingsError.
     """
-    job = run.light_job()
+    job, pace = run.light_job(), Pace()
     works = (
         Work(
-            one.number,
+            one.first,
             replace(job, sources=one.sources),
             run.drawings,
             run.look,
             run.keeps,
             run.watched,
             run.left.lost,
+            "" if wanted is None else one.inputs(),
         )
-        for one in (run.slices() if wanted is None else wanted)
+        for one in pace.cut(run.slices() if wanted is None else wanted)
     )
     if run.keeps:
         for work in works:
             if stop():
                 return
+            found = []
             for outcome in complete(work, run.prepared):
+                found.append(outcome)
                 yield work, (outcome,)
+            pace.learn(found)
         return
     with opened(run.workers, job.model.path) as executor:
-        yield from executor.run_all(works, stop)
+        for work, outcomes in executor.run_all(works, stop):
+            pace.learn(outcomes)
+            yield work, outcomes
 
 
 def _ordered(run: Run, stop: Callable[[], bool]) -> Generator[Outcome, None, None]:

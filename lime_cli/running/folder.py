@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import re
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -39,7 +40,7 @@ from lime_cli.version import __version__
 
 if TYPE_CHECKING:
     from lime_cli.engine.explanation import Explanation
-    from lime_cli.running.job import Outcome
+    from lime_cli.running.job import Outcome, Work
 
 
 PACKAGES = (
@@ -158,6 +159,8 @@ SUMMARY_SCHEMA = {"name": "limex/batch", "number": 1}
 
 _SLUG_CHARACTERS = 40
 
+_PATIENCE = 0.2  # seconds that what is being kept may take on the way out
+
 _WIDTH = 80  # of what is drawn in columns: a terminal's must not change a file
 
 _SUFFIXES = {name: suffix for suffix, name in reversed(SUFFIXES.items())}
@@ -190,10 +193,10 @@ class _Filling:
     ledger: Ledger
     stops: Stops
     listing: Inventory
-    handed: dict[int, tuple[int, str]] = field(default_factory=dict)
-    """Slices at work: the place of the first instance, and what the inputs look like."""
     kept: int = 0
     """Instances of this run."""
+    told: threading.Lock = field(default_factory=threading.Lock)
+    """Held while something is being kept, and once it was told how much is."""
 
     def worked(self) -> bool:
         """Do what is not done yet; tell whether nothing is left."""
@@ -212,29 +215,43 @@ class _Filling:
         ):
             progress.advance(ledger.n_done, ledger.n_failed)
             for work, found in done:
-                self._keep(work.number, found)
+                self._keep(work, found)
                 progress.advance(ledger.n_done, ledger.n_failed)
-        return not self.handed and next(todo, None) is None
+        return ledger.n_done == self.listing.n_sources and next(todo, None) is None
 
     def _todo(self) -> Iterator[Slice]:
+        """Yield what is not done yet, of each slice what lies together."""
         for one in self.run.slices():
-            inputs = one.inputs()
-            if not self.ledger.has(one.number, inputs):
-                self.handed[one.number] = (one.first, inputs)
-                yield one
+            start = end = 0
+            while end < len(one.sources):
+                n = self._n_done_at(one, end)
+                if n and start < end:
+                    yield one.part(start, end - start)
+                end += n or 1
+                start = end if n else start
+            if start < end:
+                yield one.part(start, end - start)
 
-    def _keep(self, number: int, found: tuple[Outcome, ...]) -> None:
-        """Publish the outcomes of a slice, its drawings under the places of their instances."""
-        first, inputs = self.handed.pop(number)
+    def _n_done_at(self, one: Slice, start: int) -> int:
+        """Count what is done together from one place on, of files that look as they did."""
+        n = self.ledger.n_at(place := one.first + start)
+        if n and not self.ledger.has(place, one.part(start, n).inputs()):
+            self.ledger.forget(place)
+            return 0
+        return n
+
+    def _keep(self, work: Work, found: tuple[Outcome, ...]) -> None:
+        """Publish the outcomes of a work, its drawings under the places of their instances."""
         drawings = (
-            (f"{first + i:05d}-{_slug(outcome.source.id)}{_SUFFIXES.get(name, '.' + name)}", drawn)
-            for i, outcome in enumerate(found)
+            (f"{i:05d}-{_slug(outcome.source.id)}{_SUFFIXES.get(name, '.' + name)}", drawn)
+            for i, outcome in enumerate(found, work.first)
             for name, drawn in outcome.drawings
         )
-        part = _part(found, inputs)
+        part = _part(found, work.inputs)
+        with self.told:
+            self.ledger.publish(work.first, part, drawings)
         self.kept += len(found)
         self.stops.failed += part.tally.failed
-        self.ledger.publish(number, part, drawings)
 
     def stopped(self) -> int:
         """Say how to go on; return the exit code of what stopped the batch."""
@@ -246,6 +263,7 @@ class _Filling:
         return SOME_FAILED
 
     def say_farewell(self) -> None:
+        self.told.acquire(timeout=_PATIENCE)  # for good: nothing is kept after that
         release_terminal()
         self.say_kept("")
 
@@ -259,7 +277,7 @@ class _Filling:
         """Put everything together, say what came of it; return the exit code."""
         ledger = self.ledger
         merged = bool(ledger.parts) or not ledger.stretches
-        tally = ledger.finish(self.run.numbers(self.listing.n_slices))
+        tally = ledger.finish()
         if merged or not ledger.summarized:
             ledger.summarize(self._summary(tally))
         if merged and "html" in self.run.drawings and tally.explained:

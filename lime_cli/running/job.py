@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
@@ -188,8 +189,8 @@ _LOOK = Look(unicode=True)
 class Work:
     """A job of a batch, and what is drawn beside its records."""
 
-    number: int
-    """Place in the batch, from 0, in input order."""
+    first: int
+    """Place of its first source in the batch, from 0, in input order."""
     job: Job
     drawings: tuple[str, ...] = ()
     """Formats, one file an instance each."""
@@ -200,6 +201,8 @@ class Work:
     """Whether the samples are handed over too, of a job with one source."""
     lost: Mapping[int, LimexError] = field(default_factory=dict)
     """By key of a source, what it did to the earlier process that tried it."""
+    inputs: str = ""
+    """What the files of its sources look like as it is handed out; empty: not looked at."""
 
 
 class Outcome(NamedTuple):
@@ -219,6 +222,8 @@ class Outcome(NamedTuple):
     """Code and sentence."""
     call_counts: CallCounts = NOTHING
     """What the model was asked since the process's last outcome."""
+    seconds: float = 0.0
+    """Since the work's last outcome: sources that are explained together take it at the first."""
     explanation: Explanation | None = None
     """As it is, in place of its line; never sent."""
     drawn: tuple[Instance, Neighbourhood] | None = None
@@ -233,26 +238,33 @@ def complete(work: Work, prepared: Prepared | None = None) -> Iterator[Outcome]:
     call_counts, look = call_counter(work.job, prepared), replace(work.look, unicode=True)
     drawn: list[tuple[Instance, Neighbourhood]] = []
     watch = (lambda *one: drawn.append(one)) if work.watched else None
+    began = time.monotonic()
     for found in run(work.job, watch, prepared, work.lost):
         match found:
             case Explained(source, explanation):
                 outcome = _explained(source, explanation, work, look)
             case Failed(source, error):
                 outcome = failed(source, error)
-        yield outcome._replace(call_counts=call_counts(), drawn=drawn[-1] if drawn else None)
+        yield outcome._replace(
+            call_counts=call_counts(),
+            seconds=time.monotonic() - began,
+            drawn=drawn[-1] if drawn else None,
+        )
+        began = time.monotonic()
 
 
 def in_order(done: Iterator[tuple[Work, tuple[Outcome, ...]]]) -> Iterator[Outcome]:
-    """Yield outcomes by the number of their work, whatever is finished first."""
+    """Yield outcomes by the place of their work, whatever is finished first."""
     waiting: dict[int, tuple[Outcome, ...]] = {}
     turn = 0
     for work, outcomes in done:
-        waiting[work.number] = outcomes
+        waiting[work.first] = outcomes
         while turn in waiting:
-            yield from waiting.pop(turn)
-            turn += 1
-    for number in sorted(waiting):
-        yield from waiting[number]
+            some = waiting.pop(turn)
+            yield from some
+            turn += len(some)
+    for first in sorted(waiting):
+        yield from waiting[first]
 
 
 def failed(source: Source, error: LimexError) -> Outcome:

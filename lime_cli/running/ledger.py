@@ -5,7 +5,7 @@ DIR/summary.json          what it holds, counted
 DIR/00042-slug.png        drawings
 DIR/.limex/run.json       the identity of the run
 DIR/.limex/lock           held while a run is at work
-DIR/.limex/part-00000042  lines that wait for the others
+DIR/.limex/part-00000042  lines that wait for the others, from that place on
 DIR/.limex/index-1a2b3c   where each part's lines went in the file of that digest
 """
 
@@ -210,22 +210,22 @@ def stretch_of(start: int, part: LedgerPart) -> Stretch:
 def index_pieces(stretches: dict[int, Stretch]) -> Iterator[bytes]:
     """Yield the content of an index, line by line, and its seal."""
     seal = _new_seal()
-    for number, one in stretches.items():
+    for place, one in stretches.items():
         packed = zlib.decompress(one.packed).decode()
-        line = json_line([number, one.start, one.size, one.failed, one.inputs, packed])
+        line = json_line([place, one.start, one.size, one.failed, one.inputs, packed])
         seal.update(line)
         yield line
     yield _line_of(seal)
 
 
 def index_of(data: bytes) -> dict[int, Stretch] | None:
-    """Read an index, by the number of the part; None where it is not whole."""
+    """Read an index, by the place of the first line; None where it is not whole."""
     content = unsealed(data)
     if content is None:
         return None
     stretches = {}
-    for number, start, size, failed, inputs, packed in map(json.loads, content.splitlines()):
-        stretches[number] = Stretch(start, size, failed, inputs, zlib.compress(packed.encode()))
+    for place, start, size, failed, inputs, packed in map(json.loads, content.splitlines()):
+        stretches[place] = Stretch(start, size, failed, inputs, zlib.compress(packed.encode()))
     return stretches
 
 
@@ -324,7 +324,7 @@ _DIGITS = 16  # of a digest in a name
 
 @dataclass
 class Ledger:
-    """What is done of a batch, by the number of the part."""
+    """What is done of a batch, by the place of the first instance among all."""
 
     folder: Path
     identity: BatchIdentity
@@ -333,7 +333,7 @@ class Ledger:
     parts: dict[int, str] = field(default_factory=dict)
     """Parts that wait for the others, and what their inputs looked like."""
     counts: dict[int, tuple[int, int]] = field(default_factory=dict)
-    """Of each part, the instances done and those of them that failed."""
+    """Of each part and stretch, the instances done and those of them that failed."""
     n_done: int = 0
     n_failed: int = 0
 
@@ -345,14 +345,27 @@ class Ledger:
     def summarized(self) -> bool:
         return SUMMARY in files.names_in(self.folder)
 
-    def has(self, number: int, inputs: str) -> bool:
-        """Tell whether a part is done, of inputs that still look the same."""
-        if number in self.parts:
-            return self.parts[number] == inputs
-        return number in self.stretches and self.stretches[number].inputs == inputs
+    def n_at(self, place: int) -> int:
+        """Count the instances that were kept together from a place on; 0 where none were."""
+        return self.counts.get(place, (0, 0))[0]
+
+    def has(self, place: int, inputs: str) -> bool:
+        """Tell whether what was kept from a place on is of inputs that still look the same."""
+        if place in self.parts:
+            return self.parts[place] == inputs
+        return place in self.stretches and self.stretches[place].inputs == inputs
+
+    def forget(self, place: int) -> None:
+        """Give up what was kept from a place on: it is to be done again, maybe in other parts."""
+        if self.parts.pop(place, None) is not None:
+            files.remove(self._part(place))
+        self.stretches.pop(place, None)
+        done, failed = self.counts.pop(place, (0, 0))
+        self.n_done -= done
+        self.n_failed -= failed
 
     def publish(
-        self, number: int, part: LedgerPart, drawings: Iterable[tuple[str, bytes]] = ()
+        self, place: int, part: LedgerPart, drawings: Iterable[tuple[str, bytes]] = ()
     ) -> None:
         """Keep a part for good, the drawings its lines stand for first."""
         drawn = []
@@ -362,26 +375,25 @@ class Ledger:
         if drawn:
             files.sync_folder(self.folder)
         part = replace(part, drawings=tuple(drawn))
-        files.write_whole(self._part(number), part.data())
+        files.write_whole(self._part(place), part.data())
         files.sync_folder(self._inside)
-        self.parts[number] = part.inputs
-        self.count(number, part.tally)
+        self.parts[place] = part.inputs
+        self.count(place, part.tally)
 
-    def count(self, number: int, tally: Tally) -> None:
-        """Count what a part holds, in place of what it held before."""
-        done, failed = self.counts.get(number, (0, 0))
-        self.counts[number] = tally.instances, tally.failed
-        self.n_done += tally.instances - done
-        self.n_failed += tally.failed - failed
+    def count(self, place: int, tally: Tally) -> None:
+        """Count what a part or a stretch holds."""
+        self.counts[place] = tally.instances, tally.failed
+        self.n_done += tally.instances
+        self.n_failed += tally.failed
 
-    def finish(self, numbers: Iterable[int]) -> Tally:
+    def finish(self) -> Tally:
         """Merge the parts in order, put the file in place, clean up; return its tally.
 
         Whenever this is cut short, the folder holds the old file or the new one, whole, and
         enough to do it again.
         """
         if self.parts or not self.stretches:
-            self._merge(numbers)
+            self._merge()
         total = Tally()
         for stretch in self.stretches.values():
             total.add(stretch.tally)
@@ -391,12 +403,12 @@ class Ledger:
         """Write the summary, then forget the parts."""
         files.write_whole(self.folder / SUMMARY, json_page(summary))
         files.sync_folder(self.folder)
-        for number in sorted(self.parts):
-            files.remove(self._part(number))
+        for place in sorted(self.parts):
+            files.remove(self._part(place))
         self.parts.clear()
 
-    def _merge(self, numbers: Iterable[int]) -> None:
-        merged = _Merged(self, numbers)
+    def _merge(self) -> None:
+        merged = _Merged(self)
         unfinished = self.folder / f"{files.UNFINISHED}{FINISHED}"
         files.write_unfinished(unfinished, merged.pieces())
         name = f"{INDEX}{merged.digest.hexdigest()[:_DIGITS]}"
@@ -409,28 +421,28 @@ class Ledger:
                 files.remove(self._inside / other)
         self.stretches = merged.stretches
 
-    def part(self, number: int) -> LedgerPart:
+    def part(self, place: int) -> LedgerPart:
         """Read a part back; raise OutputError where its content was changed."""
-        part = part_of(files.read(self._part(number)))
+        part = part_of(files.read(self._part(place)))
         if part is None:
-            raise OutputError(f"{self._part(number)}: is damaged", "run the same command again")
+            raise OutputError(f"{self._part(place)}: is damaged", "run the same command again")
         return part
 
     @property
     def _inside(self) -> Path:
         return self.folder / INSIDE
 
-    def _part(self, number: int) -> Path:
-        return self._inside / f"{PART}{number:08d}"
+    def _part(self, place: int) -> Path:
+        return self._inside / f"{PART}{place:08d}"
 
 
 class _Merged:
     """The finished file on its way: its pieces in order, its digest, where the parts lie in it."""
 
-    def __init__(self, ledger: Ledger, numbers: Iterable[int]) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         self.digest = hashlib.sha256()
         self.stretches: dict[int, Stretch] = {}
-        self._ledger, self._numbers = ledger, numbers
+        self._ledger = ledger
 
     def pieces(self) -> Iterator[bytes]:
         """Yield the header, then each part's lines, from its file or from the last result."""
@@ -442,17 +454,17 @@ class _Merged:
         ledger = self._ledger
         header = ledger.identity.header()
         yield header
-        place = len(header)
-        for number in self._numbers:
-            if number in ledger.parts:
-                part = ledger.part(number)
-                self.stretches[number] = stretch_of(place, part)
+        start = len(header)
+        for place in sorted({*ledger.parts, *ledger.stretches}):
+            if place in ledger.parts:
+                part = ledger.part(place)
+                self.stretches[place] = stretch_of(start, part)
                 yield part.lines
             else:
-                before = ledger.stretches[number]
-                self.stretches[number] = replace(before, start=place)
+                before = ledger.stretches[place]
+                self.stretches[place] = replace(before, start=start)
                 yield from files.read_range(ledger.finished, before.start, before.size)
-            place += self.stretches[number].size
+            start += self.stretches[place].size
 
 
 _RUN, _LOCK = "run.json", "lock"
@@ -544,7 +556,10 @@ def _remove(folder: Path, beginning: str) -> None:
 
 
 def _resume(ledger: Ledger, inside: Path, retry_failed: bool) -> None:
-    """Find what is done; with ``retry_failed`` parts in which something failed are not."""
+    """Find what is done; with ``retry_failed`` parts in which something failed are not.
+
+    Nor is what the finished file holds of instances that a part was made of since.
+    """
     stretches = _stretches(ledger, inside)
     for name in files.names_in(inside):
         if not name.startswith(PART):
@@ -553,15 +568,17 @@ def _resume(ledger: Ledger, inside: Path, retry_failed: bool) -> None:
         if part is None or (retry_failed and part.tally.failed):
             files.remove(inside / name)
             continue
-        number = int(name.removeprefix(PART))
-        ledger.parts[number] = part.inputs
-        ledger.count(number, part.tally)
-    for number, stretch in stretches.items():
-        if retry_failed and stretch.failed and number not in ledger.parts:
-            continue
-        ledger.stretches[number] = stretch
-        if number not in ledger.parts:
-            ledger.count(number, stretch.tally)
+        place = int(name.removeprefix(PART))
+        ledger.parts[place] = part.inputs
+        ledger.count(place, part.tally)
+    again = {place + i for place in ledger.parts for i in range(ledger.n_at(place))}
+    for place, stretch in stretches.items():
+        tally = stretch.tally
+        if again.isdisjoint(range(place, place + tally.instances)) and not (
+            retry_failed and stretch.failed
+        ):
+            ledger.stretches[place] = stretch
+            ledger.count(place, tally)
 
 
 def _stretches(ledger: Ledger, inside: Path) -> dict[int, Stretch]:

@@ -658,7 +658,8 @@ def tail_of(background: Background, drawn: int, own: int) -> Tail | None:
     middle = float(rest @ np.where(missing, 0.0, known) / max(rest.sum(), 1e-300))
     values = np.where(missing, 0.0, known - middle)
     end = np.cumsum(mass)
-    variance = float(mass @ values**2)
+    with np.errstate(over="ignore"):
+        variance = float(mass @ values**2)
     if not np.isfinite(variance) or _is_straight(values, end, variance):
         return None
     ends = np.stack([end - mass, end])

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lime_cli.engine.gram import Ground
 from lime_cli.engine.masks import (
     BLOCKS,
     MASKS,
@@ -20,7 +21,7 @@ from lime_cli.engine.masks import (
     progressive,
 )
 from lime_cli.engine.neighbourhood import Product, ladder, moments, width_of
-from lime_cli.engine.surrogate import Ground, fit
+from lime_cli.engine.surrogate import fit
 from lime_cli.errors import SettingsError
 from lime_cli.settings import Settings
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from lime_cli.engine import explain
-from lime_cli.engine.weights import jackknife, multiplier, rank_ranges, student
+from lime_cli.engine.surrogate import jackknife
+from lime_cli.engine.weights import multiplier, rank_ranges, student
 from lime_cli.settings import Settings
 from tests.conftest import FunctionModel, MaskInstance
 

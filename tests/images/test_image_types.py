@@ -503,3 +503,32 @@ def test_floats_that_are_bytes_are_read_so_and_said(tmp_path: Path, array, said)
 def test_floats_of_no_known_range_are_refused(tmp_path: Path, array: np.ndarray) -> None:
     with pytest.raises(InputError, match="--pixel-range LOW,HIGH"):
         read_image(npy(tmp_path, array))
+
+
+def test_numbers_beyond_the_range_that_was_said_are_told(tmp_path):
+    array = np.linspace(-1500, 900, 64).reshape(8, 8)
+    np.save(tmp_path / "ct.npy", array)
+    reading = ImageReading(10**6, "L", (-1400, 100))
+    (said,) = read_image(tmp_path / "ct.npy", reading).warnings
+    beyond = np.mean((array < -1400) | (array > 100))
+    assert said.code == "beyond_range"
+    assert f"{beyond:.2%} of the numbers" in said.message
+    assert "numpy.clip(array, -1400, 100)" in said.message
+    np.save(tmp_path / "ct.npy", np.clip(array, -1400, 100))
+    assert read_image(tmp_path / "ct.npy", reading).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"), [("RGBA", True), ("LA", True), ("P", True), ("RGB", False)]
+)
+def test_pixels_that_are_white_for_their_transparency_alone_are_told(tmp_path, mode, told):
+    image = Image.new("RGBA", (8, 8), (20, 60, 90, 0))
+    if mode == "P":
+        image = Image.new("P", (8, 8), 0)
+        image.putpalette([20, 60, 90])
+    image.convert(mode).save(tmp_path / "a.png", **({"transparency": 0} if mode == "P" else {}))
+    photo = read_image(tmp_path / "a.png")
+    assert [one.code for one in photo.warnings] == ["transparent"] * told
+    opaque = Image.new("RGBA", (8, 8), (20, 60, 90, 255))
+    opaque.save(tmp_path / "b.png")
+    assert read_image(tmp_path / "b.png").warnings == ()

@@ -185,7 +185,7 @@ def test_the_range_that_is_meant_is_proposed(tmp_path, most, said, kind):
         tifffile.imwrite(path, array)
     (warning,) = read_image(path).warnings
     assert f"--pixel-range {said}" in warning.message
-    assert read_image(path, ImageReading(pixel_range=(0, 99))).warnings == ()
+    assert read_image(path, ImageReading(pixel_range=(0, most))).warnings == ()
 
 
 @pytest.mark.parametrize("most", [0, 20_000, 65_535])

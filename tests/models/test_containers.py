@@ -938,7 +938,7 @@ def test_a_model_s_file_in_a_file_is_written_out_by_the_command_that_is_named(
         ModelFile(path).load()
     monkeypatch.chdir(tmp_path)
     _, *command = shlex.split(str(caught.value).partition("explain that: ")[2])
-    subprocess.run([sys.executable, *command], check=True, timeout=60)
+    subprocess.run([sys.executable, *command], check=True, timeout=600)
     assert np.array_equal(ModelFile("model.pkl").load().predict(TABLE), FITTED.predict_proba(X))
     words = "tree\nversion=v4\nnum_class=1\n" + "x" * 600
     with pytest.raises(ModelError, match=r"the file of a LightGBM model .*open.*model.txt"):

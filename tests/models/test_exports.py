@@ -43,7 +43,37 @@ def test_the_graph_of_a_folder_named_by_itself_finds_what_lies_beside_it(tmp_pat
     ("config", "n_labels", "names", "read"),
     [
         ({"problem_type": "multi_label_classification"}, 3, ("a", "b", "c"), "sigmoid"),
+        (
+            {"architectures": ["RobertaForMultiLabelSequenceClassification"]},
+            3,
+            ("a", "b", "c"),
+            "sigmoid",
+        ),
         ({"problem_type": "regression"}, 1, ("a",), "none"),
+        (
+            {"sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity"},
+            1,
+            ("a",),
+            "none",
+        ),
+        (
+            {"sentence_transformers": {"activation_fn": "torch.nn.modules.linear.Identity"}},
+            1,
+            ("a",),
+            "none",
+        ),
+        (
+            {"sentence_transformers": {"activation_fn": "torch.nn.modules.activation.Sigmoid"}},
+            1,
+            ("not a", "a"),
+            "one",
+        ),
+        (
+            {"sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity"},
+            3,
+            ("a", "b", "c"),
+            "softmax",
+        ),
         ({"function_to_apply": "sigmoid"}, 3, ("a", "b", "c"), "softmax"),
         ({}, 1, ("not a", "a"), "one"),
         ({"id2label": ""}, 2, ("LABEL_0", "LABEL_1"), "softmax"),
@@ -626,3 +656,15 @@ def test_weights_alone_are_called_what_they_are_whatever_their_length(tmp_path):
         (tmp_path / "w.safetensors").write_bytes(n.to_bytes(8, "little") + head)
         with pytest.raises(ModelError, match="is a safetensors file: weights without a model"):
             ModelFile(str(tmp_path / "w.safetensors"), threads=n).load()
+
+
+def test_a_vocabulary_of_an_own_program_is_no_tokenizer_of_transformers(tmp_path):
+    folder = export(tmp_path / "m")
+    for one in [*folder.glob("*token*.json"), folder / "config.json"]:
+        one.unlink()
+    (folder / "vocab.json").write_text(json.dumps({"a": 1, "great": 2, "film": 3}))
+    with pytest.raises(SettingsError) as caught:
+        ModelFile(str(folder / "model.onnx")).load()
+    assert "vocab.json does not say how texts are split" in caught.value.hint
+    assert "py:module:function" in caught.value.hint
+    assert "AutoTokenizer" not in caught.value.hint

@@ -19,18 +19,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 import sklearn.base
+from sklearn.calibration import CalibratedClassifierCV, _CalibratedClassifier
 from sklearn.compose import ColumnTransformer, make_column_transformer
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.ensemble import (
     AdaBoostClassifier,
+    BaggingClassifier,
     ExtraTreesClassifier,
     GradientBoostingClassifier,
     GradientBoostingRegressor,
+    IsolationForest,
     RandomForestClassifier,
     RandomForestRegressor,
     StackingClassifier,
 )
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, TfidfVectorizer
 from sklearn.feature_selection import RFE, RFECV
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, SGDClassifier
@@ -65,6 +70,7 @@ TABLE = pd.DataFrame(X, columns=["x", "y", "z"]).assign(
     colour=RANDOM.choice(["red", "green", "blue"], 90)
 )
 TABLE.loc[3, "x"] = np.nan
+TEXTS = [f"{'good' if one else 'bad'} film, number {n % 7} of {n % 3}" for n, one in enumerate(TWO)]
 
 LATER = {
     "ColumnTransformer": ("_name_to_fitted_passthrough", "force_int_remainder_cols"),
@@ -72,6 +78,7 @@ LATER = {
     "DecisionTreeRegressor": ("monotonic_cst",),
     "GradientBoostingClassifier": ("n_trees_per_iteration_",),
     "GradientBoostingRegressor": ("n_trees_per_iteration_",),
+    "IsolationForest": ("_average_path_length_per_tree", "_decision_path_lengths"),
     "KNeighborsClassifier": ("n_samples_fit_",),
     "OneHotEncoder": (
         "_infrequent_enabled", "_drop_idx_after_grouping", "_n_features_outs", "min_frequency",
@@ -132,6 +139,9 @@ class Older(pickle.Pickler):
             made, args, state = thing.__reduce_ex__(4)[:3]
             gone = LATER.get(type(thing).__name__, ())
             kept = {name: value for name, value in state.items() if name not in gone}
+            if "idf_" in kept:
+                weights = kept.pop("idf_")
+                kept["_idf_diag"] = scipy.sparse.diags(weights, format="csr")
             if not hasattr(type(thing), "base_estimator"):
                 once = {**ONCE, "n_features_in_": WIDTHS.get(type(thing).__name__, "n_features_")}
                 kept = {once.get(name, name): value for name, value in kept.items()}
@@ -139,6 +149,9 @@ class Older(pickle.Pickler):
                 if isinstance(thing, DecisionTreeRegressor):
                     kept["classes_"] = [None]
             return made, args, kept
+        if isinstance(thing, _CalibratedClassifier):
+            made, args, state = thing.__reduce_ex__(4)[:3]
+            return made, args, {ONCE.get(name, name): value for name, value in state.items()}
         return NotImplemented
 
 
@@ -176,6 +189,19 @@ FITTED: dict[str, Callable[[], tuple[Any, Any]]] = {
     "stack": lambda: (
         StackingClassifier([("t", DecisionTreeClassifier(max_depth=2))], cv=2).fit(X, CLASSES), X,
     ),
+    "calibrated": lambda: (
+        CalibratedClassifierCV(DecisionTreeClassifier(max_depth=2), cv=3).fit(X, CLASSES), X,
+    ),
+    "isolated": lambda: (
+        IsolationForest(n_estimators=9, max_samples=30, max_features=2, random_state=0).fit(X), X,
+    ),
+    "words": lambda: (make_pipeline(TfidfVectorizer(), SVC()).fit(TEXTS, TWO), TEXTS),
+    "counted words": lambda: (
+        make_pipeline(
+            CountVectorizer(), TfidfTransformer(sublinear_tf=True), LogisticRegression()
+        ).fit(TEXTS, TWO),
+        TEXTS,
+    ),
     "columns": lambda: (
         of_columns(RandomForestClassifier(9, random_state=0)).fit(TABLE, TWO),
         TABLE,
@@ -196,7 +222,8 @@ FITTED: dict[str, Callable[[], tuple[Any, Any]]] = {
 @pytest.mark.parametrize("name", FITTED)
 def test_a_model_that_an_older_version_wrote_answers_as_it_did(name, tmp_path, monkeypatch) -> None:
     model, rows = FITTED[name]()
-    ask = "predict_proba" if hasattr(model, "predict_proba") else "predict"
+    asked = ("predict_proba", "decision_function", "predict")
+    ask = next(one for one in asked if hasattr(model, one))
     truth = getattr(model, ask)(rows)
     path = written(model, tmp_path / "old.pkl", monkeypatch)
     with pytest.warns(UserWarning, match="0.24.2"):
@@ -215,6 +242,40 @@ def test_a_model_that_was_loaded_and_saved_again_answers_as_it_did(
     truth = getattr(model, ask)(rows)
     path = written(model, tmp_path / "old.pkl", monkeypatch, sklearn.__version__)
     np.testing.assert_allclose(getattr(unpickle(path), ask)(rows), truth, rtol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:Trying to unpickle")
+def test_weights_of_fewer_words_than_there_are_do_not_weigh_the_rest(tmp_path, monkeypatch) -> None:
+    model = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(TEXTS, TWO)
+    if "idf_" not in vars(model[0]._tfidf):
+        pytest.skip("this version keeps them in a matrix")
+    del model[0]._tfidf.idf_
+    model[0]._tfidf._idf_diag = scipy.sparse.csr_matrix(np.diag([1.0, 2, 3, 0]))
+    with pytest.raises(ModelError, match="words of which not all are weighed"):
+        unpickle(written(model, tmp_path / "old.pkl", monkeypatch))
+
+
+@pytest.mark.filterwarnings("ignore:Trying to unpickle")
+@pytest.mark.parametrize("child", ["left_child", "right_child"])
+def test_how_deep_nodes_lie_is_measured_where_branches_lead_somewhere(
+    child, tmp_path, monkeypatch
+) -> None:
+    model = IsolationForest(n_estimators=3, random_state=0).fit(X)
+    tree = model.estimators_[1].tree_
+    state = tree.__getstate__()
+    state["nodes"][child][0] = 1 << 40
+    tree.__setstate__(state)
+    with pytest.raises(ModelError, match="branches that lead nowhere"):
+        unpickle(written(model, tmp_path / "old.pkl", monkeypatch))
+
+
+def test_how_many_members_answer_is_not_guessed(tmp_path) -> None:
+    model = BaggingClassifier(n_estimators=3, random_state=0).fit(X, TWO)
+    del model.n_estimators
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(model))
+    loaded = unpickle(tmp_path / "m.pkl")
+    with pytest.raises(AttributeError, match="n_estimators"):
+        loaded.predict_proba(X)
 
 
 def test_several_answers_of_a_stack_keep_their_encoders(tmp_path) -> None:

@@ -13,9 +13,12 @@ from lime_cli.models.onnx.graph import Graph, _attribute, read_graph
 from lime_cli.tabular.row import Table
 
 
-def saved(path, nodes, inputs, outputs, weights=(), opset=17, domains=()):
+def saved(path, nodes, inputs, outputs, weights=(), opset=17, domains=(), version=1):
     graph = helper.make_graph(nodes, "g", inputs, outputs, list(weights))
-    opsets = [helper.make_opsetid("", opset), *(helper.make_opsetid(name, 1) for name in domains)]
+    opsets = [
+        helper.make_opsetid("", opset),
+        *(helper.make_opsetid(name, version) for name in domains),
+    ]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
     path.write_bytes(model.SerializeToString())
     return str(path)
@@ -130,9 +133,10 @@ def test_pixels_of_signed_bytes_say_what_to_type(tmp_path, high, typed):
 )
 def test_what_cannot_be_fed_with_a_text_says_what_can(tmp_path, inputs, words):
     casts = [helper.make_node("Cast", [n], [f"f{n}"], to=TensorProto.FLOAT) for n, _, _ in inputs]
-    mean = helper.make_node("ReduceMean", [f"f{inputs[-1][0]}"], ["y"], axes=[1], keepdims=0)
+    means = [helper.make_node("ReduceMean", [f"f{n}"], [f"m{n}"], keepdims=1) for n, _, _ in inputs]
+    both = helper.make_node("Sum", [f"m{n}" for n, _, _ in inputs], ["y"])
     ports = [value(*one) for one in inputs]
-    path = saved(tmp_path / "m.onnx", [*casts, mean], ports, [value("y", [inputs[-1][1][0]])])
+    path = saved(tmp_path / "m.onnx", [*casts, *means, both], ports, [value("y", None)])
     with pytest.raises(ModelError, match=words):
         ModelFile(path).load().input.require("text")
 
@@ -941,3 +945,100 @@ def test_the_classes_of_a_forest_are_read_among_its_nodes(tmp_path):
     graph = read_graph(tmp_path / "m.onnx")
     assert graph.classes == ("7", "8", "-9")
     assert graph.domains == {domain}
+
+
+def with_label(path, features, kind, label, words=("no", "yes"), first=1, apart=True):
+    """A graph as ML.NET exports it: the column of labels is an input, and an output."""
+    numbers = numpy_helper.from_array(np.array([[2.0, -1.0]], np.float32), "w")
+    text = kind == TensorProto.STRING
+    coded = {"keys_strings": ["good", "bad"], "values_floats": [1.0, -1.0]}
+    axes = list(range(1, len(features)))
+    begin = [
+        helper.make_node("ReduceMean", ["in"], ["r"], axes=axes),
+        helper.make_node("Flatten", ["r"], ["n"]),
+    ]
+    if text:
+        begin = [helper.make_node("LabelEncoder", ["in"], ["n"], domain="ai.onnx.ml", **coded)]
+    made = "n" if apart else "m"
+    nodes = [
+        *begin,
+        *([] if apart else [helper.make_node("Add", ["n", "Label"], ["m"])]),
+        helper.make_node("MatMul", [made, "w"], ["z"]),
+        helper.make_node("Softmax", ["z"], ["Score.output"], axis=1),
+        helper.make_node("ArgMax", ["Score.output"], ["i"], axis=1, keepdims=0),
+        helper.make_node("Add", ["i", "one"], ["key"]),
+        helper.make_node("LabelEncoder", ["key"], ["PredictedLabel.output"], domain="ai.onnx.ml",
+                         keys_int64s=[first, first + 1], values_strings=list(words)),
+        helper.make_node("Identity", ["Label"], ["Label.output"]),
+        helper.make_node("Identity", ["in"], ["in.output"]),
+    ]  # fmt: skip
+    one = numpy_helper.from_array(np.array(first, np.int64), "one")
+    inputs = [value("Label", [-1, 1], label), value("in", features, kind)]
+    outputs = [
+        value("Label.output", [-1, 1], label), value("in.output", features, kind),
+        value("PredictedLabel.output", [-1], TensorProto.STRING), value("Score.output", [-1, 2]),
+    ]  # fmt: skip
+    for port in (*inputs, *outputs):
+        axis = port.type.tensor_type.shape.dim[0]
+        axis.dim_param = "None"
+    return saved(
+        path, nodes, inputs, outputs, [numbers, one], opset=13, domains=["ai.onnx.ml"], version=3
+    )
+
+
+LABEL_KINDS = (
+    TensorProto.STRING, TensorProto.BOOL, TensorProto.FLOAT, TensorProto.UINT32, TensorProto.INT64,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("label", LABEL_KINDS)
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_column_of_labels_that_no_prediction_depends_on_is_left_empty(tmp_path, label, first):
+    path = with_label(tmp_path / "m.onnx", [-1, 1], TensorProto.STRING, label, first=first)
+    model = ModelFile(path).load()
+    e, f = np.exp([2.0, -1.0]), np.exp([-2.0, 1.0])
+    assert model.predict(["good", "bad"]) == pytest.approx(np.array([e / e.sum(), f / f.sum()]))
+    assert model.identity.targets == ("no", "yes")
+    assert ("input_left_empty", "'Label'") in [
+        (w.code, w.message.split()[1]) for w in model.warnings
+    ]
+    assert model.input.kind is None
+    assert len(model.warnings) == 1
+
+
+def test_an_image_beside_a_column_of_labels_is_an_image(tmp_path):
+    path = with_label(tmp_path / "m.onnx", [-1, 3, 8, 9], TensorProto.FLOAT, TensorProto.STRING)
+    model = ModelFile(path).load()
+    e = np.exp([2 * 0.5, -0.5])
+    assert (model.input.kind, model.input.size) == ("image", (8, 9))
+    assert model.predict(np.full((1, 8, 9, 3), 0.5, np.float32))[0] == pytest.approx(e / e.sum())
+
+
+def test_an_input_that_a_prediction_depends_on_is_never_left_empty(tmp_path):
+    kinds = TensorProto.FLOAT, TensorProto.FLOAT
+    path = with_label(tmp_path / "m.onnx", [-1, 3, 8, 9], *kinds, apart=False)
+    with pytest.raises(ModelError, match=r"cannot feed its inputs together"):
+        ModelFile(path).load()
+
+
+@pytest.mark.parametrize(("kind", "zero"), [(np.uint8, 0), (np.uint8, 3), (np.int8, -128)])
+def test_scores_in_small_whole_numbers_are_what_the_graph_says_they_stand_for(tmp_path, kind, zero):
+    nodes = [
+        helper.make_node("Softmax", ["x"], ["p"], axis=1),
+        helper.make_node("QuantizeLinear", ["p", "s", "z"], ["scores"]),
+    ]
+    step = numpy_helper.from_array(np.float32(1 / 256), "s")
+    weights = [step, numpy_helper.from_array(kind(zero), "z")]
+    number = {np.uint8: TensorProto.UINT8, np.int8: TensorProto.INT8}[kind]
+    path = saved(
+        tmp_path / "m.onnx",
+        nodes,
+        [value("x", ["n", 3])],
+        [value("scores", ["n", 3], number)],
+        weights,
+    )
+    x = np.array([[0.2, 1.5, -1.0]], np.float32)
+    e = np.exp(x) / np.exp(x).sum()
+    model = ModelFile(path, task="classification").load()
+    found = model.predict(Table(("a", "b", "c"), tuple(x.T)))
+    assert found == pytest.approx(np.rint(e * 256) / 256, abs=1e-7)

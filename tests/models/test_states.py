@@ -6,6 +6,7 @@ import pickle
 import warnings
 from collections.abc import Callable
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ from sklearn.tree import DecisionTreeClassifier
 from lime_cli.errors import ModelError, UntrustedModel
 from lime_cli.models.model_file import ModelFile
 from lime_cli.models.pickles.loading import unpickle
+from lime_cli.models.walking import objects
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.random((60, 4))
@@ -243,6 +245,14 @@ def test_a_model_that_would_act_is_refused(
     with pytest.raises(UntrustedModel, match=r"^m\.pkl: is not safe to load"):
         unpickle(path)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_array_that_says_that_it_is_made_of_its_like_is_walked_to_its_end() -> None:
+    masked = np.ma.masked_array(["a", LogisticRegression()], [0, 1], object)
+    masked._baseclass = np.ma.MaskedArray  # type: ignore[attr-defined]
+    found = list(islice(objects(masked), 100))
+    assert len(found) < 100
+    assert any(isinstance(one, LogisticRegression) for one in found)
 
 
 IN_SKOPS = [

@@ -85,7 +85,7 @@ from lime_cli.models.content import Content
 from lime_cli.models.pickles import archive, loading, tripwire
 from lime_cli.models.pickles.archive import looks_pickled
 from lime_cli.models.pickles.constructors import fill_dtype, make_dtype
-from lime_cli.models.pickles.loading import Trust, inspect_pickle, unpickle
+from lime_cli.models.pickles.loading import Trust, inspect_pickle, unpickle, unpickle_any
 from lime_cli.models.pickles.policy import LIST, AllowList, Refused, is_danger, listed
 from tests.models import live, malicious
 
@@ -1100,6 +1100,60 @@ def test_words_of_another_shape_are_refused(change: dict[int, object], tmp_path:
     path = tmp_path / "model.pkl"
     path.write_bytes(pickle.dumps({"columns": Forged()}))
     assert "passes an unsafe argument to pyarrow.lib._restore_array" in said(path)[1]
+
+
+class Counted:
+    """Pickles as an array of objects that says its own shape."""
+
+    def __init__(self, held: object, *shape: int, kind: Any = "O", masked: bool = False) -> None:
+        made = np.ma.masked_array([None], [0], object) if masked else np.array([None])
+        self.make, self.args, state = made.__reduce__()
+        state = [*state]
+        state[1], state[2], state[4] = shape, np.dtype(kind), held
+        self.state = tuple(state)
+
+    def __reduce__(self) -> Any:
+        return self.make, self.args, self.state
+
+
+FEW = {
+    "fewer": lambda: Counted([1.5], 3),
+    "none": lambda: Counted([]),
+    "more": lambda: Counted([1, 2], 1),
+    "none of many": lambda: Counted([], 1 << 20),
+    "fewer in two axes": lambda: Counted([1, 2, 3], 2, 2),
+    "fewer in fields": lambda: Counted([], 2, kind=[("a", "O"), ("b", "i4")]),
+    "fewer behind a mask": lambda: Counted([1], 3, masked=True),
+    "in a dictionary": lambda: Counted({0: 1}, 1),
+    "negative": lambda: Counted([1, 2], -1, -2),
+}
+"""Arrays of objects of which numpy would read those that are not there."""
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("name", FEW)
+def test_an_array_without_its_objects_is_damaged(name: str, protocol: int, tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps({"held": FEW[name](), "more": [1] * 9000}, protocol))
+    assert "is damaged" in said(path)[1]
+
+
+def test_arrays_of_objects_load_however_many_axes_they_have(tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    whole = np.array([None, "a", 1.5, (2,), b"x", 9], object)
+    held = [whole, whole.reshape(2, 3), whole.reshape(3, 2).T, whole[:0], whole[0:1].reshape(())]
+    for protocol in range(6):
+        path.write_bytes(pickle.dumps(held, protocol))
+        for one, other in zip(unpickle_any(path), held, strict=True):
+            assert one.shape == other.shape
+            assert one.tolist() == other.tolist()
+
+
+@pytest.mark.parametrize("flags", ["(I00\nI01\nI00\n", "(S'x'\n", "(N"])
+def test_a_type_of_numbers_is_made_as_numpy_makes_it(flags: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    path.write_bytes(b"(cnumpy\ndtype\n(S'f8'\n" + flags[1:].encode() + b"tRl.")
+    assert "is not safe to load" in said(path)[1]
 
 
 def test_a_tree_of_more_columns_than_its_forest_is_damaged(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 
 from lime_cli import clock
 from lime_cli.clock import At, Board, TimeLimits, Watcher
+from lime_cli.running import progress
 from tests.conftest import ROOT
 from tests.running.test_containment import pytestmark  # noqa: F401  # where there is no fork
 
@@ -118,7 +120,7 @@ def started(folder, *words, stdin=None):
 def ended(process, stdin=None):
     """Wait for the end of the program; return exit code, output and errors."""
     try:
-        out, err = process.communicate(stdin, timeout=60)
+        out, err = process.communicate(stdin, timeout=600)
     finally:
         process.kill()
     return process.returncode, out, err
@@ -352,7 +354,7 @@ def test_ctrl_z_is_no_time_that_a_model_took(folder):
     os.killpg(process.pid, signal.SIGSTOP)
     time.sleep(9)
     os.killpg(process.pid, signal.SIGCONT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=600)
     assert (process.returncode, err) == (0, b"")
     assert json.loads(out)
 
@@ -452,9 +454,17 @@ def test_a_bar_for_one_long_explanation_leaves_nothing_behind(folder):
     assert "of at most 600 samples" in found
     result = found.rpartition("\x1b[2K")[2]
     assert "samples" not in result.partition("the model")[0]
-    quick = on_a_terminal((*words, "--samples", 64, "--batch-size", 64), folder).decode()
-    assert "at most" not in quick
     assert "at most" not in on_a_terminal((*words, *exactly, "--progress", "off"), folder).decode()
+
+
+@pytest.mark.parametrize(("late", "seen", "patience"), [(3600.0, False, 0.3), (0.0, True, 600.0)])
+def test_a_bar_appears_after_a_while(monkeypatch, late, seen, patience):
+    looked = threading.Event()
+    monkeypatch.setattr(progress, "_is_for_a_person", lambda: True)
+    monkeypatch.setattr(progress._Bar, "show", lambda _bar: looked.set())
+    with progress.shown(progress.Progress(1), "auto", False, late):
+        assert looked.wait(patience) is seen
+    assert looked.is_set() is seen
 
 
 def test_a_process_without_a_bound_is_never_late():

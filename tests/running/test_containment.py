@@ -79,7 +79,7 @@ def start(tmp_path):
 
 
 def ended(process):
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=600)
     return process.returncode, out, err
 
 

@@ -139,7 +139,7 @@ def test_a_cluster_stops_within_two_seconds(cluster, folder):
     works = works_of(table(folder, 2_000), model("slow"), 50)
     with opened(cluster.workers, "model") as executor:
         for work, _ in executor.run_all(works, lambda: bool(wished)):
-            found.append(work.number)
+            found.append(work.first)
             if not wished:
                 wished.append(time.monotonic())
     assert time.monotonic() - wished[0] < 2.5
@@ -157,7 +157,7 @@ def test_a_lost_dask_workers_works_are_done_again(folder):
         found = {}
         with opened(cluster.workers, "model") as executor:
             for work, outcomes in executor.run_all(iter(works), lambda: False):
-                found[work.number] = [one.line for one in outcomes]
+                found[work.first] = [one.line for one in outcomes]
                 if len(found) == 5:
                     doomed.send_signal(signal.SIGKILL)
         assert [line for number in sorted(found) for line in found[number]] == expected

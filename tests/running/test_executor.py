@@ -106,18 +106,18 @@ def works_of(modality, model, size, settings=None):
 
 
 def run(workers, works, stop=lambda: False):
-    """Run works and return their outcomes in input order, without what each process was asked."""
+    """Run works and return their outcomes in input order, without what each process did for it."""
     works = list(works)
     found = {}
     with opened(workers, works[0].job.model.path) as executor:
         for work, outcomes in executor.run_all(iter(works), stop):
             assert [one.source for one in outcomes] == list(work.job.sources)
-            found[work.number] = outcomes
+            found[work.first] = outcomes
     return [told(one) for number in sorted(found) for one in found[number]]
 
 
 def told(outcome):
-    return outcome._replace(call_counts=NOTHING)
+    return outcome._replace(call_counts=NOTHING, seconds=0.0)
 
 
 def errors_of(outcomes):
@@ -210,7 +210,7 @@ def test_a_process_killed_from_outside_changes_nothing(folder):
     found = {}
     with opened(Workers("local", 2), "model") as executor:
         for work, outcomes in executor.run_all(works, lambda: False):
-            found[work.number] = [one.line for one in outcomes]
+            found[work.first] = [one.line for one in outcomes]
             if len(found) in (2, 5):
                 os.kill(children()[0], signal.SIGKILL)
     assert [line for number in sorted(found) for line in found[number]] == expected
@@ -280,7 +280,7 @@ def test_works_are_taken_as_they_are_needed(folder, executor):
 
     def works():
         for work in works_of(table(folder, 100), model("good"), 2):
-            taken.append(work.number)
+            taken.append(work.first)
             yield work
 
     with opened(Workers(executor), "model") as running:

@@ -92,7 +92,7 @@ def fenced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setenv("FENCED_TEMPORARY", str(temporary))
     done = subprocess.run(
         [sys.executable, "-c", TRY, inside, outside],
-        env=environment(), check=True, capture_output=True, timeout=60,
+        env=environment(), check=True, capture_output=True, timeout=600,
     )  # fmt: skip
     said: dict[str, Any] = json.loads(done.stdout)
     if "Landlock" not in said["kept"] or "seccomp" not in said["kept"]:

@@ -71,7 +71,7 @@ def start(folder, out, *options):
 
 
 def ended(process):
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=600)
     assert out == ""
     return process.returncode, err
 

@@ -38,7 +38,7 @@ def work(folder, beginning=None, broken=(), drawn=True, who=None):
             if not ledger.has(number, ""):
                 drawings = [(f"{number:05d}-x.png", b"image")] if drawn else []
                 ledger.publish(number, part(number, number in broken), drawings)
-        tally = ledger.finish(range(N))
+        tally = ledger.finish()
         ledger.summarize(tally.summary())
         return tally
 
@@ -146,7 +146,7 @@ def test_a_finished_folder_has_nothing_left_to_do(tmp_path, whole):
     work(tmp_path / "out")
     with opened(tmp_path / "out", identity(), Beginning()) as ledger:
         assert all(ledger.has(number, "") for number in range(N))
-        assert ledger.finish(range(N)).explained == N
+        assert ledger.finish().explained == N
     assert content(tmp_path / "out") == whole
 
 
@@ -285,7 +285,7 @@ def test_a_restart_deletes_what_the_ledger_names_and_nothing_else(tmp_path, fini
         for number in range(N):
             ledger.publish(number, part(number), [(f"{number:05d}-x.png", b"image")])
         if finished:
-            ledger.summarize(ledger.finish(range(N)).summary())
+            ledger.summarize(ledger.finish().summary())
     own = ("00001-mine.png", "20260101-holiday.jpg", "00002-x.svg", "explanations.csv")
     for name in own:
         (folder / name).write_text("precious")
@@ -314,7 +314,7 @@ def forged(folder, key, monkeypatch, finished):
         for number in range(N):
             ledger.publish(number, lie if number == 1 else part(number))
         if finished:
-            ledger.summarize(ledger.finish(range(N)).summary())
+            ledger.summarize(ledger.finish().summary())
     monkeypatch.undo()
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 

@@ -71,7 +71,9 @@ class Export(NamedTuple):
     def activation(self) -> str | None:
         """What turns logits into what is read; None where the files do not say.
 
-        By ``problem_type``, else by the number of labels, as transformers' pipelines do.
+        By ``problem_type``, else by the number of labels, as transformers' pipelines do; a
+        cross-encoder's single score is what sentence-transformers makes of it, and the networks of
+        simpletransformers for several labels are named after these.
         """
         kinds = self.config.get("architectures") or ()
         if not self.config.get("model_type") and not kinds:
@@ -80,11 +82,21 @@ class Export(NamedTuple):
             return None
         said = self.config.get("problem_type")
         n = len(self.classes or ()) or self.config.get("num_labels") or 2
-        if said == "regression":
+        scored = self._scored if n == 1 else ""
+        if said == "regression" or scored == "Identity":
             return "none"
-        if said == "multi_label_classification" or n == 1:
+        several = any("MultiLabel" in str(one) for one in kinds)
+        if said == "multi_label_classification" or several or n == 1:
             return "sigmoid"
         return "softmax"
+
+    @property
+    def _scored(self) -> str:
+        """The class of torch that sentence-transformers applies to a score, such as Identity."""
+        own = self.config.get("sentence_transformers")
+        said = own.get("activation_fn") if isinstance(own, dict) else None
+        said = said or self.config.get("sbert_ce_default_activation_function")
+        return str(said or "").rpartition(".")[2]
 
     @property
     def tokens_limit(self) -> int | None:

@@ -23,6 +23,10 @@ SHAPING = ("Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsq
 """Operators that change no number."""
 
 
+CODING = (*SHAPING, "LabelEncoder")
+"""Operators that only spell anew what an input holds."""
+
+
 ARITHMETIC = ("Add", "Div", "Mul", "Sub")
 
 CLASS_LABELS = (b"classlabels_strings", b"classlabels_int64s", b"classlabels_ints")
@@ -109,6 +113,12 @@ class Graph:
     domains: set[str] = field(default_factory=set)
     makers: dict[str, tuple[str, str]] = field(default_factory=dict)
     """For the name of every value: the operator that makes it, and that operator's first input."""
+    sources: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """For the name of every value: all inputs of the operator that makes it."""
+    branches: bool = False
+    """Whether it holds graphs or functions of its own, whose values are those of others too."""
+    words: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """What an operator that numbers words makes of 0, 1, ... (or 1, 2, ...), by its output."""
     external: list[str] = field(default_factory=list)
     """Files that weights are read from, relative to the model's folder."""
     tables: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -179,6 +189,60 @@ class Graph:
                 break
         return operator, output
 
+    def idle(self, inputs: Iterable[str], outputs: Iterable[str]) -> tuple[set[str], set[str]]:
+        """Return the inputs that no prediction depends on, such as the column of labels in a graph
+        of ML.NET, and the outputs that hand one of them on.
+        """
+        names, used = set(inputs), set[str]()
+        handed_on: dict[str, set[str]] = {}
+        for output in () if self.branches else outputs:
+            reached, operators = self._behind(output)
+            behind = reached & names
+            if len(behind) == 1 and operators <= set(CODING):
+                handed_on[output] = behind
+            else:
+                used |= behind
+        left = names - used if used else set()
+        return left, {output for output, one in handed_on.items() if one <= left}
+
+    def _behind(self, output: str) -> tuple[set[str], set[str]]:
+        """Return the values that an output is made of, and the operators that make it."""
+        seen, operators, left = {output}, set(), [output]
+        while left:
+            made = left.pop()
+            operators |= {self.makers[made][0]} if made in self.makers else set()
+            new = set(self.sources.get(made, ())) - seen
+            seen |= new
+            left += new
+        return seen, operators
+
+    def spelled(self, output: str) -> tuple[str, ...] | None:
+        """Return the words that an output names a class by; None for an output of another kind."""
+        for _ in self.makers:
+            if output in self.words:
+                return self.words[output]
+            operator, source = self.makers.get(output, ("", ""))
+            if operator not in SHAPING:
+                break
+            output = source
+        return None
+
+    def quantum(self, output: str) -> tuple[float, int] | None:
+        """Return the step and the zero of an output of small whole numbers, which stand for others
+        (QuantizeLinear); None for an output of another kind.
+        """
+        for _ in self.makers:
+            operator, source = self.makers.get(output, ("", ""))
+            if operator == "QuantizeLinear":
+                _, step, zero = [*self.sources[output], ""][:3]
+                low, high = self.floats.get(step, (0.0, 1.0))
+                known = low == high and (not zero or zero in self.numbers)
+                return (low, self.numbers.get(zero, 0)) if known else None
+            if operator not in SHAPING or operator == "Cast":
+                break
+            output = source
+        return None
+
     def picked(self, output: str) -> tuple[str, ...] | None:
         """Return the classes of which an output names one; None where it picks none."""
         operator, source = self._maker(output)
@@ -227,7 +291,8 @@ def check_graph(path: Path, graph: Graph) -> tuple[tuple[int, ...], ...]:
     if strange:
         raise UntrustedModel(
             f"{path.name}: needs operators of {', '.join(strange)}, which limex does not load",
-            "export the model with standard operators",
+            "export the model with standard operators, or explain a function that runs it: "
+            "py:module:function",
         )
     if graph.n_rounds > MOST_ROUNDS:
         raise UntrustedModel(
@@ -266,6 +331,7 @@ def _model(data: memoryview, found: Graph) -> None:
             picked = (names for one in outputs if (names := found.picked(one)) is not None)
             found.classes = found.classes or next(picked, None)
         elif number == MODEL_FUNCTIONS:
+            found.branches = True
             for inner, node in fields(nested(value)):
                 if inner == FUNCTION_NODE:
                     _node(nested(node), found)
@@ -300,6 +366,10 @@ def _node(data: memoryview, found: Graph, loop: Loop | None = None) -> None:
     first = next(iter(words[NODE_INPUT]), "")
     operator = next(iter(words[NODE_OPERATOR]), "")
     found.makers.update(dict.fromkeys(words[NODE_OUTPUT], (operator, first)))
+    found.sources.update(dict.fromkeys(words[NODE_OUTPUT], tuple(words[NODE_INPUT])))
+    if operator == "LabelEncoder" and words[NODE_OUTPUT]:
+        named = _coded(attributes)
+        found.words.update({words[NODE_OUTPUT][0]: named} if named else {})
     if operator in ARITHMETIC and len(words[NODE_INPUT]) == 2:
         found.sums.append((operator, first, words[NODE_INPUT][1]))
     for one in attributes:
@@ -309,6 +379,17 @@ def _node(data: memoryview, found: Graph, loop: Loop | None = None) -> None:
             found.loops += [loop] if loop is not None else []
         made = words[NODE_OUTPUT][0] if operator == "Constant" and words[NODE_OUTPUT] else ""
         _attribute(one, found, loop, made)
+
+
+def _coded(attributes: Iterable[memoryview]) -> tuple[str, ...]:
+    """Return what an encoder makes of numbers that follow one another from 0 or 1, in order."""
+    read = {_named(one, ATTRIBUTE_NAME): one for one in attributes}
+    if not {"keys_int64s", "values_strings"} <= set(read):
+        return ()
+    numbers = [*map(int, _labels(fields(read["keys_int64s"])))]
+    pairs = sorted(zip(numbers, _labels(fields(read["values_strings"])), strict=False))
+    following = [n for n, _ in pairs] in ([*range(len(pairs))], [*range(1, len(pairs) + 1)])
+    return tuple(word for _, word in pairs) if following and len(pairs) > 1 else ()
 
 
 def _loop(data: memoryview, count: str, begins: str, outer: Loop | None) -> Loop | None:
@@ -329,6 +410,7 @@ def _attribute(data: memoryview, found: Graph, loop: Loop | None = None, made: s
         if number == ATTRIBUTE_NAME:
             name = name or bytes(nested(value))
         elif number in ATTRIBUTE_GRAPHS:
+            found.branches = True
             _graph(nested(value), found, loop)
         elif number in ATTRIBUTE_TENSORS:
             _tensor(nested(value), found, made)

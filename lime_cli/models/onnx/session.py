@@ -285,7 +285,7 @@ class Session:
     def __init__(self, file: ModelFile, session: Any, graph: Graph) -> None:
         path = Path(file.path)
         self._session, self._graph, self._name = session, graph, path.name
-        self._inputs = session.get_inputs()
+        self._inputs: list[Any] = session.get_inputs()
         group = one_for_each_class(session.get_outputs(), graph.classes)
         self._output: Any = None
         self._turned = False
@@ -294,6 +294,7 @@ class Session:
         self._outputs = [one for one in session.get_outputs() if one.name not in self._columns[1:]]
         self._export = export_beside(path, file.tokenizer)
         self.file = file
+        self._idle = self._set_aside()
         self._tokens = self._tokenizer()
         if self._tokens is None:
             self.input = read_input(self._name, self._inputs, graph, file, self._export)
@@ -305,10 +306,27 @@ class Session:
         self._output, self.warnings = choose(
             self._name, self._outputs, file.output, graph, n, self._nothing
         )
+        self.warnings += tuple(
+            IDLE._replace(message=IDLE.message.format(one.name)) for one in self._idle
+        )
         self._margins, self._turned = self._of_vectors()
         self.file = self._completed()
         if self._tokens is not None and self._is_of_each_token():
             raise ModelError(*each_token(self._name))
+
+    def _set_aside(self) -> tuple[Any, ...]:
+        """Part inputs that no prediction depends on from those that are fed; return them."""
+        tokens = takes_tokens(self._inputs, self._export.tokenizer is not None)
+        if tokens or self.file.output is not None:
+            return ()
+        names = [one.name for one in self._inputs]
+        idle, others = self._graph.idle(names, [one.name for one in self._outputs])
+        left = tuple(one for one in self._inputs if one.name in idle)
+        if not all(one.type in IDLE_TYPES for one in left):
+            return ()
+        self._inputs = [one for one in self._inputs if one not in left]
+        self._outputs = [one for one in self._outputs if one.name not in others]
+        return left
 
     def _of_vectors(self) -> tuple[bool, bool]:
         """Tell whether a support vector classifier gives margins, and whether these are turned.
@@ -349,7 +367,12 @@ class Session:
             return None
         if export.tokenizer is None and not is_made(export):
             hint = "name its tokenizer with --tokenizer, a tokenizer.json or its folder"
-            if export.slow:
+            if export.slow and not export.config and not export.tokens:
+                hint = (
+                    f"{Path(export.slow).name} does not say how texts are split; explain a "
+                    "function that makes the ids: py:module:function"
+                )
+            elif export.slow:
                 place, name = Path(export.slow).parent, Path(export.slow).name
                 hint = (
                     f"{name} is not enough: save a tokenizer.json, python -c 'from transformers "
@@ -470,6 +493,11 @@ class Session:
             return self._graph.classes
         if self._export.classes is not None:
             return self._export.classes
+        spelled = (self._graph.spelled(one.name) for one in others if one.type == LABELS[0])
+        width = [*(self._output.shape or ()), None, None][1]
+        fitting = next((one for one in spelled if one and width in (None, len(one))), None)
+        if fitting is not None:
+            return fitting
         labels = next((one for one in others if one.type in LABELS), None)
         listing = [one for one in others if one.type == LABELS[0] and one is not labels]
         if not listing:
@@ -496,9 +524,14 @@ class Session:
 
     def _get(self, output: Any, feeds: dict[str, NDArray[Any]]) -> Any:
         together = output.name in self._columns
+        n = len(next(iter(feeds.values())))
+        feeds = {**feeds, **{one.name: _empty(one, n) for one in self._idle}}
         try:
             found = self._session.run(self._columns if together else [output.name], feeds)
             answer = np.stack(found, axis=1) if together else found[0]
+            if isinstance(answer, np.ndarray) and answer.dtype.kind in "iu":
+                step, zero = self._graph.quantum(output.name) or (1, 0)
+                answer = answer if step == 1 else (answer.astype(np.float64) - zero) * step
             return _negated(answer) if output is self._output and self._turned else answer
         except Exception as error:  # as above
             if is_shortage(error):
@@ -516,6 +549,29 @@ class Session:
             height, width = shape[2:] if given.layout == "NCHW" else shape[1:3]
             return f"images of {height} x {width} may not fit it: --size 224, say"
         return ""
+
+
+IDLE = CodedWarning(
+    "input_left_empty", "input {!r} is fed nothing, as no prediction of the graph depends on it"
+)
+
+
+IDLE_TYPES = {
+    **DTYPES,
+    "tensor(uint16)": np.uint16,
+    "tensor(uint32)": np.uint32,
+    "tensor(uint64)": np.uint64,
+    "tensor(int16)": np.int16,
+}
+"""Types of inputs that can be left empty: those of keys of ML.NET too."""
+
+
+def _empty(one: Any, n: int) -> NDArray[Any]:
+    """Return an input of nothing, for so many rows."""
+    shape = [size if isinstance(size, int) else 1 for size in one.shape]
+    shape[:1] = [n if not isinstance(one.shape[0], int) else shape[0]] if shape else []
+    kind: Any = IDLE_TYPES[one.type]
+    return np.full(shape, "" if one.type == "tensor(string)" else 0, kind)
 
 
 def _negated(found: Any) -> Any:

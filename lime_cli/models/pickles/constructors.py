@@ -35,9 +35,12 @@ _TIME_UNITS = frozenset(b"Y M W D h m s ms us ns ps fs as generic".split())
 
 def make_dtype(args: tuple[object, ...]) -> np.dtype:
     """Make a dtype of its own from a plain code like `f8`; never one that numpy shares."""
-    if not args or type(args[0]) is not str or not _DTYPE.fullmatch(args[0]):
+    code, *flags = args or (None,)
+    if type(code) is not str or not _DTYPE.fullmatch(code):
         raise Refused("makes a numpy dtype from something other than its code")
-    return np.dtype(args[0], False, True)
+    if len(flags) > 2 or not all(type(one) in (bool, int) for one in flags):
+        raise Refused("makes a numpy dtype in a way that numpy does not know")
+    return np.dtype(code, False, True)
 
 
 def fill_dtype(dtype: np.dtype, state: object) -> None:

@@ -18,7 +18,8 @@ import numpy as np
 
 from lime_cli.models.pickles.constructors import check_plain
 from lime_cli.models.pickles.policy import Global, Refused
-from lime_cli.models.pickles.sizes import TREE
+from lime_cli.models.pickles.sizes import TREE, Damaged, check_trees, keeps_names
+from lime_cli.models.walking import identity
 
 _LOSS = "sklearn._loss._loss"
 
@@ -119,20 +120,24 @@ def bring_up(made: Iterable[object], version: str) -> None:
         kinds.setdefault(type(one), []).append(one)
     trees: list[Any] = []
     for kind, models in kinds.items():
-        if not kind.__module__.startswith("sklearn.") or not issubclass(kind, BaseEstimator):
+        if not kind.__module__.startswith("sklearn.") or not keeps_names(cast("Hashable", kind)):
             continue
         if kind.__name__ in _PROJECTIONS and version and is_older(version, "1.5"):
             raise NeedsVersion(f"holds a {kind.__name__}, which predicts otherwise since 1.5")
-        _complete(kind, models)
+        _complete(
+            kind,
+            models,
+            _defaults(cast("Hashable", kind)) if issubclass(kind, BaseEstimator) else {},
+        )
         if kind.__name__ in _TREES:
             trees += [vars(one)["tree_"] for one in models if "tree_" in vars(one)]
     if trees and is_older("1.4", "1.5"):
         _share(trees)
 
 
-def _complete(kind: type, models: list[Any]) -> None:
-    """Give models of one class the attributes that the installed version expects."""
-    name, defaults = kind.__name__, _defaults(cast("Hashable", kind))
+def _complete(kind: type, models: list[Any], defaults: Mapping[str, object]) -> None:
+    """Give models, or parts of them, of one class what the installed version expects."""
+    name = kind.__name__
     renamed = [pair for pair in _RENAMED.items() if (name, pair[0]) not in _STILL_CALLED_SO]
     names: tuple[str, ...] | None = None
     lacking: list[tuple[str, object]] = []
@@ -196,7 +201,12 @@ _OF_COLUMNS = ("coef_", "_fit_X", "mean_", "scale_", "statistics_", "var_", "sco
 def _defaults(kind: Any) -> Mapping[str, object]:
     """Return the parameters of a class with the values that they have where nothing is said."""
     parameters = inspect.signature(kind.__init__).parameters.values()
-    return {one.name: one.default for one in parameters if one.default is not one.empty}
+    known = (one for one in parameters if one.default is not one.empty)
+    return {one.name: one.default for one in known if one.name not in _NEVER_NEW}
+
+
+_NEVER_NEW = frozenset({"n_estimators"})
+"""Parameters that every version wrote, and by which answers are divided: a default would guess."""
 
 
 _RENAMED = {
@@ -321,6 +331,35 @@ def _boosting(one: Any, held: dict[str, Any]) -> None:
         held.setdefault("_loss", held["loss_"])
 
 
+def _isolated(one: Any, held: dict[str, Any]) -> None:
+    """Measure once how deep the nodes of each tree lie, as is kept since 1.3."""
+    module = import_module(type(one).__module__)
+    name = "_decision_path_lengths"
+    reads_them = hasattr(module, "_parallel_compute_tree_depths")
+    if name in held or "estimators_" not in held or not reads_them:
+        return
+    trees = [vars(part)["tree_"] for part in held["estimators_"]]
+    each = {identity(tree): tree for tree in trees}
+    check_trees([*each.values()])  # compiled code goes down them without a look
+    depths = {number: tree.compute_node_depths() for number, tree in each.items()}
+    averages = {
+        number: module._average_path_length(tree.n_node_samples) for number, tree in each.items()
+    }
+    held[name] = tuple(depths[identity(tree)] for tree in trees)
+    held["_average_path_length_per_tree"] = tuple(averages[identity(tree)] for tree in trees)
+
+
+def _weighed_words(one: Any, held: dict[str, Any]) -> None:
+    """Take how rare words are from the matrix that held it: without, all would count alike."""
+    weights = held.get("_idf_diag")
+    if weights is None or "idf_" in held or hasattr(type(one), "idf_"):
+        return
+    numbers = np.ravel(weights.data)
+    if numbers.shape != weights.shape[:1]:
+        raise Damaged("words of which not all are weighed")
+    held["idf_"] = numbers
+
+
 def _histograms(one: Any, held: dict[str, Any]) -> None:
     held.setdefault("_preprocessor", None)
 
@@ -395,6 +434,7 @@ _CHANGES: Mapping[str, Callable[[Any, dict[str, Any]], None]] = {
     "GaussianProcessRegressor": _process,
     "HistGradientBoostingClassifier": _histograms,
     "HistGradientBoostingRegressor": _histograms,
+    "IsolationForest": _isolated,
     "KNNImputer": _neighbours_imputer,
     "KNeighborsClassifier": _neighbours,
     "KNeighborsRegressor": _neighbours,
@@ -407,6 +447,7 @@ _CHANGES: Mapping[str, Callable[[Any, dict[str, Any]], None]] = {
     "SVR": _machine,
     "SimpleImputer": _imputer,
     "StackingClassifier": _stacked,
+    "TfidfTransformer": _weighed_words,
 }
 
 

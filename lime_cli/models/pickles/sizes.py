@@ -6,6 +6,7 @@ and numpy look for themselves, so that only what compiled code is given is check
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from array import array
@@ -76,6 +77,8 @@ def is_filled_unseen(kind: Any) -> bool:
 
 @cache
 def _state_check(kind: Any) -> Callable[[object], None] | None:
+    if issubclass(kind, np.ndarray):
+        return _check_objects
     if (kind.__module__, kind.__name__) == TREE:
         return _check_nodes
     if kind.__module__ in _SPATIAL:
@@ -105,6 +108,16 @@ def _check_booster(module: str, state: object) -> None:
             check(held[name])
         except Unfit as error:
             raise Damaged(str(error)) from None
+
+
+def _check_objects(state: object) -> None:
+    """Check that an array is given as many objects as it says: numpy does not count them."""
+    parts: tuple[Any, ...] = state if type(state) is tuple else ()
+    _fits(len(parts) in (4, 5, 7), "an array with missing parts")
+    shape, dtype, _, held = parts if len(parts) == 4 else parts[1:5]  # the last two hide some
+    if isinstance(dtype, np.dtype) and dtype.hasobject:
+        plain = type(held) is list and type(shape) is tuple and all(type(n) is int for n in shape)
+        _fits(plain and len(held) == math.prod(shape), "an array with missing objects")
 
 
 def _check_search_tree(n_bounds: int, state: object) -> None:
@@ -193,7 +206,7 @@ def check_sizes(kinds: Mapping[type, Sequence[Any]]) -> None:
     for kind, things in kinds.items():
         if _is_kind_of_tree(kind):
             for group in _groups(things):
-                _check_trees(group)
+                check_trees(group)
     for kind, things in kinds.items():
         if issubclass(kind, np.ndarray) and any(map(_holds_words, types_of(things))):
             for array in things:
@@ -651,7 +664,7 @@ def _groups(trees: Iterable[Any]) -> Iterator[list[Any]]:
         yield group
 
 
-def _check_trees(trees: list[Any]) -> None:
+def check_trees(trees: list[Any]) -> None:
     """Check trees laid end to end: links go down inside one tree, columns exist, depths hold."""
     counts = np.array([tree.node_count for tree in trees])
     if any(tree.node_count != tree.capacity or not tree.node_count for tree in trees):

@@ -110,6 +110,7 @@ def record_of(
             {
                 **_target(verdict, _places(explanations, records, i)),
                 "curves": _curves(curves[i]) if curves else None,
+                "radius": [one.surrogates[i].radius for one in explanations],
                 "radii": [one._asdict() for one in explanations[0].surrogates[i].by_radius],
             }
             for i, verdict in enumerate(verdicts)

@@ -46,6 +46,8 @@ def test_radii_that_seeds_choose_are_counted_where_they_differ(limex, fixed):
     listed = ", ".join(f"{radius:g} ({n})" for radius, n in radii.most_common())
     assert (len(radii) == 1) == bool(fixed)
     assert (f"the seeds chose different radii, {listed};" in page) == (len(radii) > 1)
+    told = record(limex("evaluate", *words, "--seeds", 6, "-f", "json"))["targets"][0]
+    assert told["radius"] == [one["targets"][0]["kernel"]["radius"] for one in alone]
 
 
 @pytest.mark.parametrize("case", [(*ZOO, "--row", "84"), REVIEW, SCENE])
@@ -65,6 +67,7 @@ def test_every_modality_is_judged_with_the_same_keys_and_the_same_bytes_each_tim
         "error_ratio",
         "components",
         "curves",
+        "radius",
         "radii",
     ]
     assert target["held_out_fidelity"]["mean"] <= 1

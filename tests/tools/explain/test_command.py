@@ -344,7 +344,7 @@ BAD = [
         "no output 'mamal'; did you mean mammal?",
     ),
     (f"{TABLE} sample_data/zoo.csv --row 1 --target 7", 2, "7 is out of range"),
-    (f"{TABLE} sample_data/zoo.csv --row 1 --samples 1", 2, "--samples: 1 is not valid"),
+    (f"{TABLE} sample_data/zoo.csv --row 1 --samples 15", 2, "--samples: 15 is not valid"),
     (f"{TABLE} sample_data/zoo.csv --row 1 --samples many", 2, "neither auto nor a number"),
     (f"{TABLE} sample_data/zoo.csv --row 1 --penalty foo:1", 2, "--penalty: foo: is not valid"),
     (f"{TABLE} sample_data/zoo.csv --row 1 --bins some", 2, "--bins: 'some' is not valid"),

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Lasso, lars_path_gram
 
-from lime_cli.engine.regression import dot, lasso_path
-from lime_cli.engine.surrogate import _largest
+from lime_cli.engine.selection import dot, lasso_path
 
 
 def problem(seed: int):
@@ -123,14 +122,3 @@ def test_captums_published_figures_come_out(groups, baseline, expected):
     gram, correlation = gram_of(masks, predictions, weights)
     path = lasso_path(gram[None], np.zeros(1, int), correlation[None], d, penalty=1.0)
     assert path.coefficients[0] == pytest.approx(expected, abs=0.01)
-
-
-@pytest.mark.parametrize("n", [1, 3, 7])
-def test_the_largest_are_those_of_a_stable_order_where_some_are_equal(n):
-    rng = np.random.default_rng(n)
-    sizes = rng.integers(0, 5, (4, 6, 7)).astype(float)
-    order = np.sort(np.argsort(-sizes, axis=-1, kind="stable")[..., :n], axis=-1)
-    np.testing.assert_array_equal(_largest(sizes, n), order)
-    distinct = rng.permuted(np.arange(4.0 * 7).reshape(4, 7), axis=1)
-    order = np.sort(np.argsort(-distinct, axis=-1)[..., :n], axis=-1)
-    np.testing.assert_array_equal(_largest(distinct, n), order)
