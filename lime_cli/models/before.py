@@ -43,6 +43,7 @@ from lime_cli.models.parts import (
     what,
 )
 from lime_cli.models.predictor import quiet
+from lime_cli.registry import TRANSFORMERS
 
 PERMUTED = 4
 """Transformers of which other orders are tried, at most."""
@@ -86,24 +87,18 @@ def _loaded(path: str, file: ModelFile) -> Any:
         kind = format_of(Path(path))
     except ModelError as error:
         raise ModelError(error.message, takes) from None
-    if kind == "skops":
-        from lime_cli.models.skops import held_in
-
-        return held_in(file._replace(path=path), Content(Path(path)))
-    if kind != "pickle":
+    if kind not in TRANSFORMERS:
         raise ModelError(
             f"{Path(path).name}: is {NAMES[kind]}, which transforms nothing",
             takes,
         )
-    from lime_cli.models.pickles.loading import Trust, unpickle_any
-
-    return unpickle_any(Content(Path(path)), Trust(file.trust, file.trust_modules))
+    return TRANSFORMERS[kind](file._replace(path=path), Content(Path(path)))
 
 
 def _unpacked(called: str, held: Any) -> Parts:
     """Return the transformers, encoders and lists of columns that a file is, or holds."""
     if _is_of_use(held):
-        check_fitted(held, called, "transformer")
+        _check_fitted(held, called)
         return {called: held}
     children = children_of(held) if isinstance(held, (Mapping, list, tuple)) else {}
     codes = {key: one for key, one in children.items() if _is_of_labels(one)}
@@ -117,8 +112,13 @@ def _unpacked(called: str, held: Any) -> Parts:
             way = "give it as MODEL, and name with --transformer what is applied before it"
         raise ModelError(f"{called}: holds {what(held)}, which transforms nothing", way)
     for key, one in found.items():
-        check_fitted(one, key, "transformer")
+        _check_fitted(one, key)
     return found
+
+
+def _check_fitted(one: Any, called: str) -> None:
+    if not hasattr(one, "n_features"):  # what hashes words is never fitted
+        check_fitted(one, called, "transformer")
 
 
 def _is_of_use(held: Any) -> bool:
@@ -210,7 +210,7 @@ def _check_encoders(beside: Parts, last: str) -> None:
         if columns is None:
             raise ModelError(f"{key}: {said}, and {last} does not name its columns", LISTING)
         said += (
-            ", which are no columns" if listed else ", which fits neither a column nor the classes"
+            ", which are not columns" if listed else ", which fits neither a column nor the classes"
         )
         raise ModelError(
             f"{key}: {said} of {last}",

@@ -15,9 +15,9 @@ from lime_cli.models.boosters import as_estimator
 from lime_cli.models.encoders import (
     AsTheyAre,
     Calibrated,
-    Named,
     OfColumns,
     SideBySide,
+    WithNames,
     dense,
     encoders_of,
     expanded,
@@ -284,7 +284,7 @@ def pipeline(parts: list[tuple[Any, Any]]) -> Any:
     key, model = parts[-1]
     columns = fitted(model).columns
     if columns and _insists_on_names(model):
-        parts = [*parts[:-1], ("names", Named(columns)), (key, model)]
+        parts = [*parts[:-1], ("names", WithNames(columns)), (key, model)]
     elif any(makes_sparse(one) for _, one in parts[:-1]) and refuses_sparse(model):
         parts = [*parts[:-1], dense(), (key, model)]
     return Pipeline([(f"{i} {key}", one) for i, (key, one) in enumerate(parts)])

@@ -117,7 +117,7 @@ class AsTheyAre(FittedBefore):
         return rows.to_numpy(float)
 
 
-class Named(FittedBefore):
+class WithNames(FittedBefore):
     """A transformer of arrays that gives their columns names."""
 
     def __init__(self, columns: Sequence[str]) -> None:

@@ -294,6 +294,11 @@ def _file_errors(path: Path) -> Iterator[None]:
         raise refusals.damaged(path, refusals.first_line(str(error))) from error
 
 
+def held_in(file: ModelFile, content: Content) -> object:
+    """Return what a file holds, plain data too; raise UntrustedModel as ``load`` does."""
+    return unpickle_any(content, Trust(file.trust, file.trust_modules))
+
+
 def load(file: ModelFile, content: Content) -> Predictor:
     """Load the file; raise UntrustedModel for what is not on the list, ModelError for no model."""
     with warnings.catch_warnings(record=True) as heard, quiet():
