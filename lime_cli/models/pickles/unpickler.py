@@ -38,7 +38,7 @@ from lime_cli.models.pickles.policy import (
     canonical,
 )
 from lime_cli.models.pickles.repeats import Repeats
-from lime_cli.models.pickles.runs import STARTS, Memo, Values
+from lime_cli.models.pickles.runs import LEAST_ROOM, STARTS, Memo, Values
 from lime_cli.models.walking import identity
 
 MAX_LONG_BYTES = 8192
@@ -132,6 +132,7 @@ class Reader(pickle._Unpickler):
         """
         data = stream.getvalue()
         end = len(data)
+        self.memo.most_number = max(end, LEAST_ROOM)
         others = {code[0]: run for code, run in self.instructions.items() if code}
         apart = {code: run for code, run in others.items() if code in _READ_NOTHING}
         at = stream.tell()
