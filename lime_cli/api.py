@@ -430,6 +430,9 @@ def _asked(
     tokenizer = keywords.pop("tokenizer", None) if is_live else None
     if is_live:
         keywords["no_config"] = True
+        if keywords.get("transformer"):
+            said = "transformer: belongs to a model in a file"
+            raise SettingsError(said, "pass a pipeline: make_pipeline(transformer, model)")
     if held.labels is not None and "id_column" not in keywords:
         keywords = _by_label(keywords, held.labels)
     back, changes = _held_background(background), dict(held.changes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -420,6 +421,8 @@ SCORED = "the scores of all labels are read in the order of the labels"
 
 NUMBERED = "the numbers of all labels are read in the order of the labels"
 
+OF_BYTES = "bytes are divided by 255"
+
 SHAPES: tuple[tuple[str, Callable[[RawOutput, Stated], RawOutput | None]], ...] = (
     (NUMBERED, _labelled),
     ("labels come first; the numbers after them are used", _after_labels),
@@ -431,7 +434,7 @@ SHAPES: tuple[tuple[str, Callable[[RawOutput, Stated], RawOutput | None]], ...] 
     ("a dictionary's columns are the outputs", _columns),
     ("several arrays are joined side by side", _several),
     ("a class that is named gets 1, the others 0", _labels),
-    ("bytes are divided by 255", _bytes),
+    (OF_BYTES, _bytes),
     ("axes of length one are dropped", _thin),
 )
 """What is done to an answer, in this order, each rule where it applies."""
@@ -565,7 +568,10 @@ def decide_outputs(
         ),
     )
     width = READINGS[reading].apply(values, stated).shape[1]
-    targets = _names(file, _first_fit(output, stated, width), width, outputs, stated.label)
+    known = _first_fit(output, stated, width)
+    targets = _names(file, known, width, outputs, stated.label)
+    if task == "classification" and file.classes is None and known is None and file.live is None:
+        outputs = outputs._replace(warnings=(*outputs.warnings, *_listed_beside(file.path, width)))
     probabilities = reading in ("probability", "probabilities", "log-probabilities")
     return outputs._replace(targets=targets, probabilities=probabilities)
 
@@ -703,6 +709,12 @@ TUPLE = CodedWarning(
     "output_assumed", "the model returns a tuple; its first part is read as the prediction"
 )
 
+BYTES = CodedWarning(
+    "output_assumed",
+    "the model returns bytes, which are divided by 255; if 255 does not stand for 1, explain a "
+    "function that returns the numbers meant: py:module:function",
+)
+
 ALONE = CodedWarning(
     "output_assumed",
     "the model returns the score of one label alone, {!r}; if it has others, a transformers "
@@ -716,6 +728,8 @@ def _assumed(
     """Say what numbers may be beside what they are taken for, where nobody said it."""
     if FIRST in output.rules:
         yield TUPLE
+    if OF_BYTES in output.rules:
+        yield BYTES
     scored = SCORED in output.rules or NUMBERED in output.rules
     if scored and output.names and len(output.names) == 1:
         yield ALONE._replace(message=ALONE.message.format(output.names[0]))
@@ -804,6 +818,19 @@ def _names(
             hint += "; some networks have 1,001 outputs, the first of which is 'background'"
         raise kind(words, hint)
     return tuple(map(str, fitted))
+
+
+def _listed_beside(path: str, width: int) -> Iterator[CodedWarning]:
+    """Say which file beside a model lists as many names as it has classes, which it does not name.
+
+    It is not read unasked: it may be of another model, or in another order.
+    """
+    from lime_cli.models.names import names_beside
+
+    found = names_beside(path, width)
+    if found:
+        words = f"the model does not name its {width} classes; a file beside it has as many names: "
+        yield CodedWarning("classes_unnamed", f"{words}--classes {shlex.quote(found)}")
 
 
 def softmax(values: FloatArray) -> FloatArray:
