@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import contextlib
 import csv
 import json
 import re
@@ -12,7 +11,6 @@ from typing import Any
 
 from lime_cli.errors import InputError
 from lime_cli.files import from_json, read_small
-from lime_cli.models.model_file import NAMES_CLASSES
 
 INDEXED = r"(\d+)(?:\s*[:,\t]\s*|\s+)(\S.*)"
 """``0 tench``, ``0: tench``, ``0,tench``, ``0<TAB>tench``."""
@@ -57,26 +55,6 @@ def fitted_names(names: tuple[str, ...], width: int) -> tuple[str, ...] | None:
     if len(names) == width + 1 and re.fullmatch(NO_CLASS, names[0]):
         names = names[1:]
     return names if len(names) == width else None
-
-
-LISTS = (".txt", ".json", ".csv", ".names")
-"""What files end with that list names, and nothing that has to be unpacked."""
-
-
-def names_beside(model: str, width: int) -> str | None:
-    """Return the path of the first file beside a model's that lists the names of ``width`` classes,
-    by what it is called and holds; None where there is none.
-    """
-    try:
-        found = sorted(Path(model).parent.iterdir()) if Path(model).is_file() else []
-    except OSError:
-        return None
-    for path in found:
-        listed = path.suffix in LISTS and re.search(NAMES_CLASSES, path.name) and path.is_file()
-        with contextlib.suppress(InputError):
-            if listed and fitted_names(read_names(str(path)), width):
-                return str(path)
-    return None
 
 
 def _text(path: Path, words: str) -> str:

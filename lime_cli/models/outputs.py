@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -568,10 +567,7 @@ def decide_outputs(
         ),
     )
     width = READINGS[reading].apply(values, stated).shape[1]
-    known = _first_fit(output, stated, width)
-    targets = _names(file, known, width, outputs, stated.label)
-    if task == "classification" and file.classes is None and known is None and file.live is None:
-        outputs = outputs._replace(warnings=(*outputs.warnings, *_listed_beside(file.path, width)))
+    targets = _names(file, _first_fit(output, stated, width), width, outputs, stated.label)
     probabilities = reading in ("probability", "probabilities", "log-probabilities")
     return outputs._replace(targets=targets, probabilities=probabilities)
 
@@ -818,19 +814,6 @@ def _names(
             hint += "; some networks have 1,001 outputs, the first of which is 'background'"
         raise kind(words, hint)
     return tuple(map(str, fitted))
-
-
-def _listed_beside(path: str, width: int) -> Iterator[CodedWarning]:
-    """Say which file beside a model lists as many names as it has classes, which it does not name.
-
-    It is not read unasked: it may be of another model, or in another order.
-    """
-    from lime_cli.models.names import names_beside
-
-    found = names_beside(path, width)
-    if found:
-        words = f"the model does not name its {width} classes; a file beside it has as many names: "
-        yield CodedWarning("classes_unnamed", f"{words}--classes {shlex.quote(found)}")
 
 
 def softmax(values: FloatArray) -> FloatArray:

@@ -11,7 +11,6 @@ from sklearn.svm import SVC, LinearSVC
 
 from lime_cli.errors import InputError, ModelError, PredictionError
 from lime_cli.models.model_file import ModelFile
-from lime_cli.models.names import read_names
 from lime_cli.models.outputs import Stated, as_matrix, decide_outputs, written_out
 from lime_cli.tabular.row import Table
 
@@ -148,36 +147,6 @@ def test_bytes_are_divided_by_255():
     assert found.probabilities
     assert ["divided by 255" in one.message for one in found.warnings] == [True]
     assert settled(raw / 255).warnings == ()
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "told"),
-    [
-        ("labels.txt", "cat\ndog\n", True),
-        ("class_names.json", '["cat", "dog"]', True),
-        ("imagenet_classes.txt", "0 cat\n1 dog\n", True),
-        ("labels.txt", "cat\ndog\nowl\n", False),
-        ("labels.json", "{damaged", False),
-        ("notes.txt", "cat\ndog\n", False),
-    ],
-)
-def test_a_file_beside_a_model_that_may_name_its_classes_is_said(tmp_path, name, content, told):
-    model, listed = tmp_path / "m.onnx", tmp_path / name
-    model.write_bytes(b"")
-    listed.write_text(content)
-    found = decide_outputs(PROBABILITIES, ModelFile(str(model)), "m.onnx", Stated())
-    said = [one.message for one in found.warnings if one.code == "classes_unnamed"]
-    assert len(said) == told
-    if told:  # what is advised names them
-        assert said[0].endswith(f"--classes {listed}")
-        assert read_names(str(listed)) == ("cat", "dog")
-        file = ModelFile(str(model), classes=read_names(str(listed)))
-        named = decide_outputs(PROBABILITIES, file, "m.onnx", Stated())
-        assert (named.targets, named.warnings) == (("cat", "dog"), ())
-    carried = decide_outputs(
-        PROBABILITIES, ModelFile(str(model)), "m.onnx", Stated(classes=("no", "yes"))
-    )
-    assert carried.warnings == ()
 
 
 @pytest.mark.parametrize("shape", [(2, 2, 1, 1), (2, 1, 2), (2, 1, 1, 2)])
