@@ -31,7 +31,7 @@ from lime_cli.errors import ModelError, UntrustedModel
 from lime_cli.models.pickles import repeats, runs
 from lime_cli.models.pickles.building import Builder
 from lime_cli.models.pickles.loading import inspect_pickle, unpickle
-from lime_cli.models.pickles.policy import AllowList, Refused
+from lime_cli.models.pickles.policy import AllowList, Bomb, Refused
 from lime_cli.models.pickles.sizes import Damaged
 from lime_cli.models.pickles.states import check_model
 
@@ -142,12 +142,42 @@ def test_a_damaged_run_is_one_line(name: str, tmp_path: Path) -> None:
         unpickle(tmp_path / "m.pkl")
 
 
+@pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("high", [b"\x10\x00", b"\xff\x7f", b"\x00\x01"])
-def test_a_number_far_beyond_the_file_costs_no_memory(high: bytes) -> None:
+def test_a_number_far_beyond_the_file_is_refused_or_costs_no_memory(
+    high: bytes, known: bool
+) -> None:
     content = b"\x80\x03(" + b"".join(
         b"X\x05\0\0\0%5dr" % n + n.to_bytes(2, "little") + high for n in range(300)
     )
-    assert built(content + b"t.") == tuple(f"{n:5}" for n in range(300))
+    stream = io.BytesIO(content + b"t.")
+    if known:
+        for one in (stream, io.BufferedReader(stream)):  # run as a whole, and piece by piece
+            one.seek(0)
+            with pytest.raises(Bomb, match="beyond the size"):
+                Builder(one, len(content) + 2, AllowList()).load()
+        return
+    loaded = Builder(stream, None, AllowList()).load()
+    assert loaded == tuple(f"{n:5}" for n in range(300))
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("name", ["words and numbers", "words and scalars", "forest"])
+def test_a_frame_that_ends_beyond_the_file_is_cut_short(
+    repeating: dict[str, Any], name: str, seed: int
+) -> None:
+    content = pickle.dumps(repeating[name] if name in repeating else HELD[name](), 4)
+    dice = random.Random(seed)
+    starts = [at for _, _, at in pickletools.genops(content)][2:]
+    at = dice.choice(starts[len(starts) // 2 :] if seed % 2 else starts)
+    left = len(content) - at
+    for length in (left + 1, 1 << 40, (1 << 64) - 1):
+        beyond = b"%b\x95%b%b" % (content[:at], length.to_bytes(8, "little"), content[at:])
+        for stream in (io.BytesIO(beyond), io.BufferedReader(io.BytesIO(beyond))):
+            with pytest.raises(EOFError):
+                Builder(stream, len(beyond), AllowList()).load()
+    within = b"%b\x95%b%b" % (content[:at], left.to_bytes(8, "little"), content[at:])
+    assert outcome(within, by_repeats=True) == outcome(content, by_repeats=True)
 
 
 CALLS = b"".join(

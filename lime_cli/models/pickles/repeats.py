@@ -30,7 +30,7 @@ from itertools import chain
 from typing import NamedTuple, cast
 
 from lime_cli.models.pickles.constructors import is_empty_array
-from lime_cli.models.pickles.runs import Memo, Values
+from lime_cli.models.pickles.runs import Memo, Values, frame_fits
 from lime_cli.models.pickles.templates import (
     COUNT,
     EMPTY_ARRAY,
@@ -323,6 +323,8 @@ def _end(pieces: list[Piece], data: bytes, at: int, number: int, frames: list[in
             if varies == FIXED:
                 return at
             if data[at] == FRAME:
+                if not frame_fits(data, at):
+                    return None
                 frames.append(at)
                 at += FRAME_BYTES
             if varies == NUMBER:
@@ -354,7 +356,7 @@ def _end(pieces: list[Piece], data: bytes, at: int, number: int, frames: list[in
 def _frame(same: bytes, starts: Iterable[int], data: bytes, at: int) -> int | None:
     """Return where a frame begins between instructions that are otherwise the same."""
     for start in starts:
-        if data[at + start] == FRAME:
+        if data[at + start] == FRAME and frame_fits(data, at + start):
             rest = at + start + FRAME_BYTES
             if data.startswith(same[:start], at) and data.startswith(same[start:], rest):
                 return at + start

@@ -47,8 +47,6 @@ _LONGEST = 64
 _LEAST_FILE = 1 << 14
 """Smaller files have nothing to gain."""
 
-_BEYOND = "numbers its objects beyond the size of the file"
-
 _CALLED = ("function", "dtype")
 
 STARTS = frozenset(b"\x8cXKMJGhj")
@@ -61,18 +59,22 @@ MayCall = Callable[[object, object, int], bool]
 """Whether a function may be called for numpy's scalars: the function, the dtype, the bytes."""
 
 
+def frame_fits(data: bytes, at: int) -> bool:
+    """Tell whether the frame that begins at a place ends in the file, as plain unpickling asks."""
+    return int.from_bytes(data[at + 1 : at + 9], "little") <= len(data) - at - 9
+
+
 class Memo(dict[int, object]):
     """What a pickle has numbered; C keeps what was numbered in runs, until it is asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int | None = None) -> None:
         super().__init__()
         self.n_in_runs = 0
         self.is_in_order = True
         """Whether every number is one more than the last, so that none stands for two things."""
-        self._highest = 0
         self._n_given = 0
-        self._most_number = _LEAST_FILE
-        """Of a file of so many bytes: C makes room for all smaller numbers."""
+        self._size = size
+        """Of the file in bytes, if it is known: C makes room for all smaller numbers."""
         self._engine = _Engine()
 
     def __missing__(self, number: int) -> object:
@@ -87,7 +89,8 @@ class Memo(dict[int, object]):
         """Give a value a number that the file chose."""
         self.is_in_order &= number == len(self) + self.n_in_runs
         if not self.is_in_order:
-            self._highest = max(self._highest, number)
+            if self._size is not None and number > self._size:
+                raise Bomb("numbers its objects beyond the size of the file")
             if number not in self and self._engine.has(number):
                 self.n_in_runs -= 1
         self[number] = value
@@ -111,10 +114,7 @@ class Memo(dict[int, object]):
         if len(data) < _LEAST_FILE:
             return None
         if not self.is_in_order:
-            if self._highest > len(data):
-                raise Bomb(_BEYOND)
             return None
-        self._most_number = len(data)
         size = _Size(data[:1] == b"\x80" and data[1] >= 4, (len(data) >> 16).bit_length())
         found = _pairs(size).match(data, at)
         if found is not None and found.end() - at >= _LEAST_BYTES:
@@ -208,8 +208,6 @@ class Memo(dict[int, object]):
         n_new = len(self) - self._n_given
         if n_new:
             given_out = list(islice(reversed(self.items()), n_new))
-            if max(number for number, _ in given_out) > self._most_number:
-                raise Bomb(_BEYOND)
             self._engine.give(given_out)
             self._n_given = len(self)
         return self._engine.answer(program, given)
@@ -287,7 +285,7 @@ def _batches(found: re.Match[bytes], size: _Size) -> tuple[list[memoryview], int
                 break
             pieces.append(view[at : at + 1])
             at += 1
-        elif code == b"\x95":  # FRAME
+        elif code == b"\x95" and frame_fits(data, at):
             at += 9
         else:
             more = found.re.match(data, at)
@@ -295,7 +293,7 @@ def _batches(found: re.Match[bytes], size: _Size) -> tuple[list[memoryview], int
             if more is not None and more.groups() == found.groups():
                 pieces.append(view[at : more.end()])
                 at = more.end()
-            elif parted is not None and not found.re.groups:
+            elif parted is not None and frame_fits(data, parted.end(1)) and not found.re.groups:
                 pieces += (view[slice(*parted.span(1))], view[slice(*parted.span(2))])
                 at = parted.end()
             else:

@@ -38,7 +38,7 @@ from lime_cli.models.pickles.policy import (
     canonical,
 )
 from lime_cli.models.pickles.repeats import Repeats
-from lime_cli.models.pickles.runs import STARTS, Memo, Values
+from lime_cli.models.pickles.runs import STARTS, Memo, Values, frame_fits
 from lime_cli.models.walking import identity
 
 MAX_LONG_BYTES = 8192
@@ -112,7 +112,7 @@ class Reader(pickle._Unpickler):
         self.stack = []
         self.append = self.stack.append
         self.proto = 0
-        self.memo = Memo()
+        self.memo = Memo(self.end)
         read, instructions = self.read, self.instructions
         try:
             if isinstance(self.stream, BytesIO):
@@ -218,7 +218,7 @@ class Reader(pickle._Unpickler):
                 elif code == 0x43:  # SHORT_BINBYTES
                     start, at = at + 2, at + 2 + data[at + 1]
                     push(data[start:at])
-                elif code == 0x95:  # FRAME
+                elif code == 0x95 and frame_fits(data, at):
                     at += 9
                 else:
                     break
@@ -279,12 +279,18 @@ class Reader(pickle._Unpickler):
         self.memo.is_in_order = False
         self.memo.put(number, self.stack[-1])
 
+    def load_binput(self) -> None:
+        self.memo.put(self.take(1)[0], self.stack[-1])
+
+    def load_long_binput(self) -> None:
+        self.memo.put(unpack("<I", self.take(4))[0], self.stack[-1])
+
     def load_stop(self) -> None:
         raise _Done
 
     def load_frame(self) -> None:
         # Frames only tell how far to read ahead; arrays of joblib lie between them.
-        self.take(8)
+        self.check_left(unpack("<Q", self.take(8))[0])
 
     def load_binbytes(self) -> None:
         self.append(self._bytes(unpack("<I", self.take(4))[0]))
