@@ -160,7 +160,7 @@ def modality_of(data: object, options: Mapping[str, Any], background: bool = Fal
         return TEXT if words and _are_texts(data) else IMAGE if n in (3, 4) else TABULAR
     if isinstance(data, (list, tuple)) and data:
         if _are_texts(data):
-            known = {_modality_of_path(path, options) for path in data}
+            known = {_modality_of_path(path, options) for path in _known(data)}
             return known.pop() if len(known) == 1 else TEXT
         first = data[0]
         image = type(first).__module__.startswith("PIL.") or len(getattr(first, "shape", ())) > 1
@@ -172,7 +172,16 @@ def modality_of(data: object, options: Mapping[str, Any], background: bool = Fal
 
 
 def _are_texts(data: Any) -> bool:
-    return all(isinstance(text, str) for text in data)
+    """Tell texts, of which some may be missing."""
+    known = _known(data)
+    return all(isinstance(text, str) for text in known) and (bool(known) or not len(data))
+
+
+def _known(data: Any) -> list[Any]:
+    """Return what is there, leaving out None, NaN and what else stands for a missing text."""
+    gone = ("NoneType", "NAType", "NaTType")
+    named = (one for one in data if type(one).__name__ not in gone)
+    return [one for one in named if not (isinstance(one, float) and one != one)]
 
 
 def _modality_of_frame(data: Any, options: Mapping[str, Any], background: bool) -> str:
@@ -421,6 +430,9 @@ def _asked(
     tokenizer = keywords.pop("tokenizer", None) if is_live else None
     if is_live:
         keywords["no_config"] = True
+        if keywords.get("transformer"):
+            said = "transformer: belongs to a model in a file"
+            raise SettingsError(said, "pass a pipeline: make_pipeline(transformer, model)")
     if held.labels is not None and "id_column" not in keywords:
         keywords = _by_label(keywords, held.labels)
     back, changes = _held_background(background), dict(held.changes)

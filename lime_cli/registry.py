@@ -128,15 +128,25 @@ LOADERS = Registry(
         "joblib": "lime_cli.models.pickles.loading:load",
         "skops": "lime_cli.models.skops:load",
         "onnx": "lime_cli.models.onnx:load",
-        "xgboost": "lime_cli.models.boosters:load_xgboost",
-        "lightgbm": "lime_cli.models.boosters:load_lightgbm",
-        "catboost": "lime_cli.models.boosters:load_catboost",
+        "xgboost": "lime_cli.models.booster_loading:load_xgboost",
+        "lightgbm": "lime_cli.models.booster_loading:load_lightgbm",
+        "catboost": "lime_cli.models.booster_loading:load_catboost",
         "transformers": "lime_cli.models.checkpoints:load",
         "python": "lime_cli.models.python:load",
     },
     "limex.models",
 )
 """Of model files; each is called with a ``ModelFile``."""
+
+TRANSFORMERS = Registry(
+    "format of transformers",
+    {
+        "pickle": "lime_cli.models.pickles.loading:held_in",
+        "skops": "lime_cli.models.skops:held_in",
+    },
+)
+"""What reads files that are applied before a model; each is called with a ``ModelFile`` and its
+content, and returns what the file holds."""
 
 LOGS = Registry("log", {"mlflow": "lime_cli.running.mlflow:ready"}, "limex.logs")
 """Where a result is written beside its file; each is called before anything is explained, and what

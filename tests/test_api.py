@@ -621,3 +621,11 @@ def test_plots_and_options_of_images_are_refused_for_rows_and_texts():
 )
 def test_sentences_name_options_as_python_has_them(said, in_python):
     assert keyworded(said) == in_python
+
+
+@pytest.mark.parametrize("held", [list, pd.Series])
+def test_missing_texts_among_others_fail_alone(held):
+    texts = held(["A wonderful film", None, float("nan"), "A boring film"])
+    several = lime_cli.explain("sample_models/reviews.onnx", texts, samples=8)
+    assert len(several) == 2
+    assert ["no text" in str(one.error) for one in several.failed] == [True, True]

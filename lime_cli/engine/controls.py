@@ -31,7 +31,7 @@ UNEXPLAINED = 0.1
 STRONGEST, VALUED = 12, 5
 """Components, at most, of which it is asked how two act together, and how three, or the values that
 replace two, do."""
-CELLS = 32
+CELLS = 64
 """Equal parts of the values that may replace a component, a power of two, of each of which it is
 learned what it does."""
 LIGHTEST = 1e-6

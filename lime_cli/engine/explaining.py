@@ -19,7 +19,14 @@ from lime_cli.engine.masks import BLOCKS, Everything, Masks, Recent, Stage, draw
 from lime_cli.engine.model import BoolArray, FloatArray, Identity, IntArray, Model
 from lime_cli.engine.neighbourhood import MOST, Neighbourhood, Product, ladder, width_of
 from lime_cli.engine.predictions import Predictions, predict_samples
-from lime_cli.engine.surrogate import Fits, choose_radius, fit, halved, residuals
+from lime_cli.engine.surrogate import (
+    Fits,
+    choose_radius,
+    fit,
+    halved,
+    residuals,
+    where_clearest,
+)
 from lime_cli.engine.targets import choose_other, choose_targets
 from lime_cli.engine.warnings import LOW_FIDELITY, NOTHING_HELPS, Facts, judge
 from lime_cli.engine.weights import (
@@ -354,6 +361,7 @@ def _conclude(
         values = without_noise(ground, fits, radius, (values, originals), some)
         fits = _fitted_again(ground, fits, (values, originals), some)
         radius, good = choose_radius(fits, ground.blind)
+    radius = where_clearest(fits, radius, ground.blind)
     fits = sharpened(ground, fits, radius, (values, originals), some)
     half = None
     first = len(states[0].stages) == 1  # later ones compare with the stage before

@@ -29,6 +29,8 @@ SCREENED, SPARE = 64, 4.0
 samples a regressor from which that is not tried."""
 DEGREES, ROOM = 2, 4
 """Of the polynomials of what was drawn, at most; samples a regressor, at least."""
+CLOSER, FEW = 2, 512
+"""Samples a regressor that do for polynomials of the first degree alone, of fewer regressors."""
 SHRINK = 0.5
 """Their ridge, in regressors an effective sample."""
 KEPT_WHOLE = 256
@@ -260,7 +262,10 @@ def _controls(masks: Masks) -> FloatArray:
     drawn, in so far as that goes up or down, or up and down, with it.
     """
     n, d = masks.masked.shape
-    degrees = min(DEGREES, min(n // ROOM - 1, MOST) // d - 1)
+    room = min(n // ROOM - 1, MOST)
+    degrees = min(DEGREES, room // d - 1)
+    if degrees < 1:
+        degrees = int(2 * d <= min(n // CLOSER, FEW) - 1)
     if degrees < 1 or masks.uniforms is None:
         return np.zeros((n, 0))
     t = 2.0 * np.asarray(masks.uniforms, np.float64) - 1.0

@@ -51,6 +51,8 @@ class Fits:
     """(P, R): variance of the predictions that masking decides."""
     deviation: FloatArray
     """(P, R): weighted standard deviation of the predictions, the instance counted."""
+    clear: FloatArray
+    """(P, R): by how many of its standard errors the variance that masking decides exceeds zero."""
     flat: BoolArray
     """(P, R): whether masking decides nothing that can be told from noise."""
     reach: FloatArray
@@ -154,6 +156,7 @@ def _fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
             spread=np.where(nothing, 0.0, np.clip(1.0 - everywhere / raw, 0.0, 1.0)),
             decided=everywhere,
             deviation=np.sqrt(raw),
+            clear=np.divide(everywhere, noise, out=np.zeros_like(noise), where=noise > 0),
             flat=flat,
             reach=np.maximum(moved.max(axis=1), 0.0) - np.minimum(moved.min(axis=1), 0.0),
         )
@@ -183,9 +186,17 @@ def choose_radius(fits: Fits, blind: BoolArray) -> tuple[IntArray, BoolArray]:
     slack = np.fmax(fits.fidelity_error[rows, best], NEAR_BEST)
     good = close & (capped >= (capped[rows, best] - slack)[:, None])
     R = good.shape[1]
-    chosen = np.where(good.any(axis=1), R - 1 - good[:, ::-1].argmax(axis=1), 0)
-    good[rows, chosen] = True
-    return chosen, good
+    some = good.any(axis=1)
+    chosen = np.where(some, R - 1 - good[:, ::-1].argmax(axis=1), 0)
+    return chosen, good | ~some[:, None]
+
+
+def where_clearest(fits: Fits, radius: IntArray, blind: BoolArray) -> IntArray:
+    """Return the radii chosen (P,), but where all are flat those of which most can be told from
+    noise.
+    """
+    clearest = np.where(blind, -np.inf, fits.clear).argmax(axis=1)
+    return np.where(fits.flat.all(axis=1), clearest, radius)
 
 
 def residuals(

@@ -194,11 +194,16 @@ def _of_surrogate(
         yield CodedWarning("flat_response", named + flat + _other_pixels(instance))
         return
     if facts.flat[place]:
-        yield CodedWarning(
-            "flat_response",
-            f"{named}masking components has no effect that {facts.n:,} samples can tell from "
-            "chance; the weights are unresolved; if they should not be, raise --samples",
+        said = (
+            f"masking components has no effect that {facts.n:,} samples can tell from chance; the "
+            "weights are unresolved; if they should not be, raise --samples"
         )
+        if any(one.certain for one in surrogate.weights):
+            said = (
+                f"{facts.n:,} samples do not tell how much masking components decides, nor what "
+                "share of it the weights explain; raise --samples"
+            )
+        yield CodedWarning("flat_response", named + said)
         return
     parts = "rules" if surrogate.rules else "weights"
     if surrogate.fidelity is not None and surrogate.fidelity < LOW_FIDELITY:

@@ -440,7 +440,7 @@ def trust_said(explanation: Explanation, surrogate: Surrogate) -> str:
     """Say how much of the effect of masking the surrogate explains."""
     what = explaining_said(explanation, surrogate)
     if surrogate.fidelity is None:
-        return "Masking parts has no effect that could be told from chance."
+        return "How much masking parts decides could not be told from chance."
     share = f"{max(0.0, surrogate.fidelity):.0%}"
     said = f"The {what} {share} of the effect of masking parts"
     return f"{said} ({verdict_said(explanation, surrogate)})."

@@ -39,7 +39,7 @@ JOINERS = "\u200c\u200d" + LEFT_TO_RIGHT
 def fidelity_in_words(fidelity: float | None) -> str:
     """Say how far a surrogate may be trusted; None is the fidelity to a constant response."""
     if fidelity is None:
-        return "undefined: no effect of masking can be told from chance"
+        return "undefined: how much masking decides cannot be told from chance"
     return called(fidelity)
 
 
@@ -49,7 +49,7 @@ STOPS = {
     "samples": "the requested number was reached",
     "max_samples": "the limit was reached",
     "time": "the time limit was reached",
-    "flat": "no effect of masking can be told from chance",
+    "flat": "how much masking decides cannot be told from chance",
     "no_linear_fit": "no linear model fits",
 }
 """Why sampling stopped, as pages say it."""

@@ -308,6 +308,7 @@ class ImageModality(OfFiles):
             as_held=self.assumed,
             whole_too=not self.network,
             own_channels=self.open,
+            opaque=self.given is not None and self.preprocess is None,
         )
         path = source.path if isinstance(source.path, Held) else local(source.path)
         photo = read_image(path, reading)

@@ -41,6 +41,8 @@ class ImageReading:
     """Whether that holds of whole numbers too."""
     own_channels: bool = False
     """Whether it is given as many channels as an array has that has an axis of them."""
+    opaque: bool = False
+    """Whether transparent pixels keep their own colours, as where Pillow converts to RGB."""
 
 
 def check_size(name: str, n_pixels: int, limit: int) -> None:

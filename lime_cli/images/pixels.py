@@ -38,7 +38,7 @@ from lime_cli.sources import Held
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """An image file as read: turned as its EXIF says, on white where it was transparent."""
+    """An image file as read: turned as its EXIF says, mostly on white where it was transparent."""
 
     pixels: Pixels
     """(height, width, 3), RGB: what is drawn and cut; a grey image has three equal channels."""
@@ -301,7 +301,7 @@ def _photographed(
         raise InputError(f"{name}: pixels of mode LAB", "convert it to RGB")
     if image.has_transparency_data and image.mode not in ("RGBA", "LA"):
         image = image.convert("RGBA")
-    pixels = _on_white(image)
+    pixels = np.asarray(image.convert("RGB")) if reading.opaque else _on_white(image)
     if reading.channels in MODES:
         said = SEEN_THROUGH._replace(message=SEEN_THROUGH.message.format(name))
         seen = image.has_transparency_data and (np.asarray(image.convert("RGB")) != pixels).any()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import re
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,10 @@ from lime_cli.models.outputs import written_out
 
 ONE_BY_ONE = CodedWarning(
     "one_by_one", "the function fails on a batch, so it is called with one input at a time"
+)
+
+ONE_AT_ONCE = CodedWarning(
+    "one_by_one", "the function answers once to a batch, so it is called with batches of one input"
 )
 
 AS_BYTES = CodedWarning(
@@ -34,8 +39,9 @@ class Asking:
 
     def __init__(self, function: Any, name: str) -> None:
         self._function, self._name = function, name
-        self._call: Callable[[Any], Any] = function
-        self._works = False
+        of_one = _is_of_one_text(function)
+        self._call: Callable[[Any], Any] = _each(function, None) if of_one else function
+        self._works = of_one
         self.warnings: Said = ()
         """How it is called, where that is another way than the usual one."""
 
@@ -65,6 +71,11 @@ class Asking:
                 f"--batch-size {most} gives it no more",
             ) from error
         self._works = True
+        if self._call is self._function and len(inputs) > 1:
+            found = written_out(found)
+            if _is_one_answer(found) and _means_one(self._function, inputs):
+                self._call, self.warnings = _each(_of_one(self._function), None), (ONE_AT_ONCE,)
+                return self._call(_own(inputs))
         return found
 
     def _other_ways(self, inputs: Any, words: str) -> list[tuple[Wrap, Said]]:
@@ -81,6 +92,47 @@ class Asking:
 def _own(inputs: Any) -> Any:
     """Return a copy of a batch, which a function may empty or write into."""
     return inputs.copy() if isinstance(inputs, np.ndarray) else list(inputs)
+
+
+def _is_of_one_text(function: Any) -> bool:
+    """Tell a function whose first parameter is annotated as a text: ``def f(text: str)``."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):  # of C
+        return False
+    return bool(parameters) and parameters[0].annotation in (str, "str")
+
+
+def _is_one_answer(found: Any) -> bool:
+    """Tell one row of numbers, one number, or the numbers of one input by class."""
+    if isinstance(found, dict):
+        return bool(found) and all(np.ndim(one) == 0 for one in found.values())
+    if isinstance(found, (list, np.ndarray)) and np.ndim(found):
+        return len(found) == 1
+    return isinstance(found, (int, float, np.number))
+
+
+def _means_one(function: Any, inputs: Any) -> bool:
+    """Tell whether what a function answers to a batch of one holds for the input itself.
+
+    A function that takes a text for a list of letters, or a list for a text, answers these
+    differently, and nobody but its author knows which one is meant.
+    """
+    other = inputs[-1] if isinstance(inputs, np.ndarray) else max(inputs, key=len)
+    ends = [inputs[0], other]  # one letter is the list of its letters
+    try:
+        alone = [written_out(function(one)) for one in ends]
+    except Exception:  # it takes batches alone
+        return True
+    with contextlib.suppress(Exception):  # rows of other lengths, or none
+        held = _each(_of_one(function), None)(ends)
+        return bool(np.array_equal(_each(lambda one: one, None)(alone), held))
+    return False
+
+
+def _of_one(function: Any) -> Callable[[Any], Any]:
+    """Return what hands a function a batch of one input."""
+    return lambda one: function(one[None] if isinstance(one, np.ndarray) else [one])
 
 
 def _as_bytes(function: Any, first: Any) -> Callable[[Any], Any]:
@@ -113,6 +165,8 @@ def _each(function: Any, _first: Any) -> Callable[[Any], Any]:
         if all(isinstance(one, tuple) and len(one) == 2 for one in found):
             return [one[0] for one in found], [one[1] for one in found]
         if all(isinstance(one, (dict, list)) and not _numeric(one) for one in found):
+            return found
+        if all(isinstance(one, str) for one in found):
             return found
         rows = [np.asarray(one, np.float64) for one in found]
         rows = [one[0] if one.ndim == 2 and len(one) == 1 else np.atleast_1d(one) for one in rows]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -16,8 +16,14 @@ from lime_cli.models.encoders import (
     AsTheyAre,
     Calibrated,
     OfColumns,
+    SideBySide,
+    WithNames,
+    dense,
     encoders_of,
     expanded,
+    made_by,
+    makes_sparse,
+    refuses_sparse,
     scaled_back,
     scaled_by_name,
     width_of,
@@ -28,6 +34,7 @@ from lime_cli.models.parts import (
     SHOWN,
     are_names,
     can_predict,
+    can_transform,
     children_of,
     quoted,
     transformers_of,
@@ -43,50 +50,62 @@ class ModelInside(NamedTuple):
     """Of a table, in the model's order, where a list of them lies beside it."""
 
 
-def chain(held: Any) -> tuple[Any, tuple[CodedWarning, ...]] | None:
+def chain(held: Any, last: Any = None) -> tuple[Any, tuple[CodedWarning, ...]] | None:
     """Return the only model of a file, behind its transformers where each fits the next.
 
-    None where there is no model or more than one, or where the parts do not fit.
+    None where there is no model or more than one, or where the parts do not fit. ``last`` is the
+    key of the model where all that transforms is meant to stand before it.
     """
     models = [(key, one) for key, one in children_of(held).items() if can_predict(one)]
+    if last is not None:
+        models = [(last, held[last])]
     pair = _calibrated(held, models)
     if pair is not None:
         return pair
     if len(models) != 1 or not isinstance(held, (Mapping, list, tuple)):
         return None
     key, model = models[0][0], as_estimator(models[0][1])
-    children, steps = children_of(held), transformers_of(held)
+    children, steps = children_of(held), transformers_of(held, last)
     back = _scales_back(held, model, steps)
     if back is not None:
         rest = {one: child for one, child in children.items() if one != back}
-        chained = chain({**rest, key: scaled_back(model, children[back])})
+        chained = chain({**rest, key: scaled_back(model, children[back])}, last)
         if chained is None:
             return None
         words = f"{str(back)!r} is applied backwards to what {str(key)!r} predicts"
         return chained[0], (*chained[1], CodedWarning("chained", words))
-    encoders = encoders_of(children, _columns_of(held, [model, *(one for _, one in steps)]))
-    if not steps and not encoders and not any(map(_transforms_inputs, children.values())):
+    encoders = encoders_of(children, columns_of(held, [model, *(one for _, one in steps)]))
+    if not steps and not encoders and not any(map(_may_come_first, children.values())):
         return model, _taken(held, key)
     parts = [*steps, (key, model)]
-    if not all(_fits(one, after) for (_, one), (_, after) in pairwise(parts)):
-        columns = _columns_of(held, [model])
-        by_name = scaled_by_name(encoders, dict(steps), columns)
-        more = expanded([one for _, one in steps], columns) if encoders is None else None
-        if by_name is not None:
-            encoders, parts = by_name, [(key, model)]
-        elif more is not None:
-            called = " and ".join(str(one) for one, _ in steps)
-            parts = [(called, more), (key, model)]
-        else:
+    if not in_line(parts):
+        tails = (parts[i:] for i in range(1, len(parts)) if in_line(parts[i:]))
+        found = (_by_name(held, steps[: len(parts) - len(tail)], tail) for tail in tails)
+        named = next((one for one in found if one is not None), None)
+        if named is None:
             return None
+        encoders, parts = None, named
     if encoders is not None:
         parts = [(encoders.called, encoders), *parts]
     elif not steps:
         return None
-    first = [one for one, _ in parts[:-1]]
-    words = f"{quoted(first)} {are(first)} applied before {str(key)!r}; "
-    words += f"--key {key} gives the model alone"
+    first = [one for called, _ in parts[:-1] for one in str(called).split(" and ")]
+    words = f"{quoted(first)} {are(first)} applied before {str(key)!r}"
+    words += f"; --key {key} gives the model alone" if last is None else ""
     return pipeline(parts), (CodedWarning("chained", words), *_left_out(children))
+
+
+def _by_name(
+    held: Any, steps: list[tuple[Any, Any]], tail: list[tuple[Any, Any]]
+) -> list[tuple[Any, Any]] | None:
+    """Put before a model, or before the steps that end in it, what names some of its columns."""
+    columns = columns_of(held, [tail[0][1]])
+    encoders = encoders_of(children_of(held), columns)
+    by_name = scaled_by_name(encoders, dict(steps), columns)
+    if by_name is not None:
+        return [(by_name.called, by_name), *tail]
+    more = expanded([one for _, one in steps], columns) if encoders is None else None
+    return None if more is None else [(" and ".join(str(one) for one, _ in steps), more), *tail]
 
 
 AFTER = re.compile(r"(?i)thr|cut|log|exp|transform|inverse|offset|shift")
@@ -127,7 +146,7 @@ def _calibrated(
     return chained[0], (*said, CodedWarning("chained", words))
 
 
-OF_TARGET = re.compile(r"(?i)(?:^|_)(?:y|targets?|labels?|outputs?|prices?)(?:_|$)")
+OF_TARGET = re.compile(r"(?i)(?:^|_)(?:y|targets?|labels?|outputs?|prices?)(?:_|\.|$)")
 """How a scaler is called that was fitted on what a model predicts."""
 
 
@@ -145,7 +164,7 @@ def _scales_back(held: Any, model: Any, steps: list[tuple[Any, Any]]) -> Any:
         spare = spare and not in_line([*steps, (None, model)])
         if getattr(one, "n_features_in_", 0) != 1 or not hasattr(one, "inverse_transform"):
             continue
-        columns = _columns_of(held, [model, *(part for _, part in others)])
+        columns = columns_of(held, [model, *(part for _, part in others)])
         own = [str(name) for name in getattr(one, "feature_names_in_", ())]
         foreign = own[0] not in columns if own and columns else spare
         if OF_TARGET.search(str(key)) or foreign:
@@ -153,7 +172,7 @@ def _scales_back(held: Any, model: Any, steps: list[tuple[Any, Any]]) -> Any:
     return None
 
 
-def _columns_of(held: Any, models: list[Any]) -> tuple[str, ...] | None:
+def columns_of(held: Any, models: list[Any]) -> tuple[str, ...] | None:
     """Return the names of a table's columns that one of some models names, or a list beside it."""
     named = (fitted(one).columns for one in models)
     found = next((one for one in named if one is not None), None)
@@ -180,11 +199,9 @@ def with_columns(model: Any, warnings: tuple[CodedWarning, ...], held: Any) -> M
     return ModelInside(model, (*warnings, CodedWarning("columns_beside", words)), columns)
 
 
-def _transforms_inputs(one: Any) -> bool:
+def _may_come_first(one: Any) -> bool:
     """Tell what may have to be applied before the model; encoders of labels come after it."""
-    labels = type(one).__name__ in ("LabelEncoder", "LabelBinarizer", "MultiLabelBinarizer")
-    table = type(one).__module__.partition(".")[0] in ("pandas", "polars")
-    return hasattr(one, "transform") and not can_predict(one) and not labels and not table
+    return can_transform(one) and not can_predict(one)
 
 
 def scales_in(held: Any, model: Any) -> tuple[tuple[str, ...], ...]:
@@ -219,11 +236,15 @@ OF_A_COLUMN = r"(?i)(le|lb|enc|encoder)[_.-](?!y$|target|label|class)."
 
 
 def _names_classes(key: Any, one: Any, model: Any) -> bool:
+    return numbers_classes(one, model) and re.search(NAMES_CLASSES, f"_{key}_") is not None
+
+
+def numbers_classes(one: Any, model: Any) -> bool:
+    """Tell a label encoder of as many words as a model has classes, which are 0, 1, ..."""
     classes = getattr(model, "classes_", None)
     if type(one).__name__ != "LabelEncoder" or not hasattr(one, "classes_") or classes is None:
         return False
-    numbers = [str(each) for each in classes] == [str(i) for i in range(len(one.classes_))]
-    return numbers and re.search(NAMES_CLASSES, f"_{key}_") is not None
+    return [str(each) for each in classes] == [str(i) for i in range(len(one.classes_))]
 
 
 def _taken(held: Any, key: Any) -> tuple[CodedWarning, ...]:
@@ -241,6 +262,15 @@ def _taken(held: Any, key: Any) -> tuple[CodedWarning, ...]:
     return (CodedWarning("taken_from", f"{str(key)!r} of the file is explained; {words}"),)
 
 
+def likely_order(steps: list[tuple[Any, Any]], model: Any) -> list[Any]:
+    """Return keys of transformers so that as many as can be fit each other and the model."""
+    left, found, after = dict(steps), list[Any](), model
+    while (key := next((key for key, one in left.items() if _fits(one, after)), None)) is not None:
+        found.insert(0, key)
+        after = left.pop(key)
+    return [*left, *found]
+
+
 def in_line(parts: list[tuple[Any, Any]]) -> bool:
     """Tell whether the parts of a file, the model last, fit one after the other."""
     able = all(hasattr(one, "transform") for _, one in parts[:-1])
@@ -251,7 +281,19 @@ def pipeline(parts: list[tuple[Any, Any]]) -> Any:
     """Return parts as one model: each is given what the one before makes."""
     from sklearn.pipeline import Pipeline
 
+    key, model = parts[-1]
+    columns = fitted(model).columns
+    if columns and _insists_on_names(model):
+        parts = [*parts[:-1], ("names", WithNames(columns)), (key, model)]
+    elif any(makes_sparse(one) for _, one in parts[:-1]) and refuses_sparse(model):
+        parts = [*parts[:-1], dense(), (key, model)]
     return Pipeline([(f"{i} {key}", one) for i, (key, one) in enumerate(parts)])
+
+
+def _insists_on_names(model: Any) -> bool:
+    """Tell a model that takes no array in the place of the data frame that it was fitted on."""
+    own = getattr(model, "best_estimator_", model)
+    return hasattr(own, "steps") or type(own).__module__.partition(".")[0] == "xgboost"
 
 
 def with_names(held: Any, parts: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
@@ -283,8 +325,54 @@ def with_lists(parts: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
 
 
 def _fits(one: Any, after: Any) -> bool:
-    """Tell whether a transformer gives as many columns as what comes after it was fitted on."""
-    return width_of(one) == fitted(after).n_columns
+    """Tell whether a transformer gives what comes after it as many columns as that was fitted on,
+    and none of them at the place of another.
+    """
+    told, made = fitted(after), made_by(one)
+    kept = made == list(map(str, getattr(one, "feature_names_in_", ())))
+    return width_of(one) == told.n_columns and not _elsewhere(made, told.columns or (), kept)
+
+
+def _elsewhere(made: Sequence[str], wanted: Sequence[str], kept: bool) -> bool:
+    """Tell whether columns of the same names stand at other places, or some are others where all
+    names are ``kept``; names that have nothing in common tell nothing.
+    """
+    at = {name: place for place, name in enumerate(wanted)}
+    if kept and 0 < len({*made} & {*wanted}) < len(wanted):
+        return True
+    return any(at.get(name, place) != place for place, name in enumerate(made))
+
+
+def side_by_side(
+    steps: list[tuple[Any, Any]], model: tuple[Any, Any], held: Any, option: str
+) -> ModelInside | None:
+    """Return a model behind transformers that stand side by side, in the order of an option; None
+    where they do not fit it so.
+    """
+    found = with_lists(with_names(held, steps))
+    if len(found) < 2 or not fit_beside(found, model[1]):
+        return None
+    keys = [key for key, _ in found]
+    words = (
+        f"{quoted(keys)} stand side by side before {str(model[0])!r} in the order of {option}; the "
+        "model does not tell whether it was fitted so"
+    )
+    before = SideBySide([one for _, one in found])
+    return ModelInside(pipeline([(joined(keys), before), model]), (CodedWarning("chained", words),))
+
+
+def handed_on(model: Any) -> bool:
+    """Tell a pipeline whose steps before the model keep columns at their places."""
+    inner = [one for _, one in getattr(model, "steps", [])[:-1]]
+    return bool(inner) and all(map(_keeps_places, inner))
+
+
+def _keeps_places(one: Any) -> bool:
+    given = [f"c{i}" for i in range(int(getattr(one, "n_features_in_", 0)))]
+    try:
+        return bool(given) and list(one.get_feature_names_out(given)) == given
+    except Exception:  # not every transformer can tell
+        return False
 
 
 def fit_beside(steps: list[tuple[Any, Any]], model: Any) -> bool:

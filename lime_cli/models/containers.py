@@ -17,11 +17,12 @@ from lime_cli.models.chains import (
     in_line,
     joined,
     pipeline,
+    side_by_side,
     with_columns,
     with_lists,
     with_names,
 )
-from lime_cli.models.encoders import Averaged, SideBySide
+from lime_cli.models.encoders import Averaged
 from lime_cli.models.model_file import FUNCTION, HEAD_BYTES, NAMES, SUFFIXES, kind_of
 from lime_cli.models.parts import (
     SHOWN,
@@ -116,21 +117,14 @@ def _behind(held: Any, keys: list[str], name: str) -> ModelInside:
     *parts, model = [(one, _under(held, one, name)) for one in keys]
     if can_predict(model[1]) and in_line([*parts, model]):
         return ModelInside(pipeline([*parts, model]))
-    steps = with_lists(with_names(held, parts))
-    if not steps or not can_predict(model[1]) or not fit_beside(steps, model[1]):
+    found = side_by_side(parts, model, held, "--key") if can_predict(model[1]) else None
+    if found is None:
         raise ModelError(
             f"{name}: --key {','.join(keys)}: neither one after the other nor side by side are the "
             "columns of the parts those of a model that comes last",
             _keys(held),
         )
-    words = (
-        f"{quoted(keys[:-1])} stand side by side before {keys[-1]!r} in the order of --key; the "
-        "model does not tell whether it was fitted so"
-    )
-    before = SideBySide([one for _, one in steps])
-    return ModelInside(
-        pipeline([(joined(keys[:-1]), before), model]), (CodedWarning("chained", words),)
-    )
+    return found
 
 
 def _under(held: Any, key: str, name: str) -> Any:
@@ -215,7 +209,7 @@ def _no_model(held: Any, name: str) -> ModelError:
     if hasattr(held, "transform"):
         return ModelError(
             f"{name}: holds {what(held)}, which transforms inputs and cannot predict",
-            "save the whole pipeline, the model at its end",
+            f"give the model that was fitted behind it as MODEL, and --transformer {name}",
         )
     if isinstance(held, type):
         return ModelError(f"{name}: holds the class {held.__name__}", "save a fitted model of it")

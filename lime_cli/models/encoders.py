@@ -17,8 +17,8 @@ from lime_cli.tables.dialect import NUMBER
 GAPS = ("nan", "None", "NaN", "")
 """What missing cells were called when a column was turned into words, in this order."""
 
-AROUND = re.compile(r"label|encoders?|enc|le|ohe|_|\W", re.IGNORECASE)
-"""What the name of an encoder holds beside the name of its column."""
+AROUND = re.compile(r"\.(?:pkl|pickle|joblib|sav|skops)$|label|encoders?|enc|le|ohe|_|\W", re.I)
+"""What the name of an encoder, or of its file, holds beside the name of its column."""
 
 
 Itself = TypeVar("Itself")
@@ -101,7 +101,7 @@ class SideBySide(FittedBefore):
     def transform(self, rows: Any) -> Any:
         """Return (n, width) numbers."""
         made = (part.transform(rows[list(part.feature_names_in_)]) for part in self.parts)
-        return np.hstack([one.toarray() if hasattr(one, "toarray") else one for one in made])
+        return np.hstack([_dense(one) for one in made])
 
 
 class AsTheyAre(FittedBefore):
@@ -115,6 +115,22 @@ class AsTheyAre(FittedBefore):
     def transform(self, rows: Any) -> Any:
         """Return (n, columns) values."""
         return rows.to_numpy(float)
+
+
+class WithNames(FittedBefore):
+    """A transformer of arrays that gives their columns names."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        """``columns`` are named in the order of the array."""
+        self._columns = list(columns)
+
+    def transform(self, rows: Any) -> Any:
+        """Return a data frame; one that has these columns as it is."""
+        import pandas as pd
+
+        if hasattr(rows, "columns"):
+            return rows
+        return pd.DataFrame(_dense(rows), columns=self._columns)
 
 
 class Averaged(FittedBefore):
@@ -182,7 +198,7 @@ class Expanded(FittedBefore):
     def __init__(self, columns: Sequence[str], parts: Sequence[Any]) -> None:
         """``columns`` are the model's, in its order; those of ``parts`` are among them."""
         self._columns, self._parts = list(columns), parts
-        self._made = [_made_by(one) for one in parts]
+        self._made = [made_by(one) for one in parts]
         own = {name: one for one, names in zip(parts, self._made, strict=True) for name in names}
         found: dict[str, None] = {}
         for name in self._columns:
@@ -200,8 +216,7 @@ class Expanded(FittedBefore):
         """Return a data frame of the model's columns."""
         found = rows.copy()
         for one, names in zip(self._parts, self._made, strict=True):
-            made = one.transform(rows[list(one.feature_names_in_)])
-            made = np.asarray(made.toarray() if hasattr(made, "toarray") else made)
+            made = np.asarray(_dense(one.transform(rows[list(one.feature_names_in_)])))
             for place, name in enumerate(names):
                 found[name] = made[:, place]
         return found[self._columns]
@@ -212,14 +227,14 @@ def expanded(parts: Sequence[Any], columns: tuple[str, ...] | None) -> Expanded 
     if columns is None or not parts:
         return None
     for one in parts:
-        made = _made_by(one)
+        made = made_by(one)
         named = hasattr(one, "feature_names_in_")
         if not made or not named or not {*made} <= {*columns}:
             return None
     return Expanded(columns, parts)
 
 
-def _made_by(one: Any) -> list[str]:
+def made_by(one: Any) -> list[str]:
     """Return the names of the columns that a transformer makes; none where it cannot tell."""
     try:
         return list(map(str, one.get_feature_names_out()))
@@ -240,7 +255,40 @@ def scaled_back(model: Any, scaler: Any) -> Any:
 
 def width_of(one: Any) -> int:
     """Return how many columns a transformer makes; -1 where it cannot tell."""
-    return len(_made_by(one)) or int(getattr(one, "n_features_in_", -1))
+    stated = getattr(one, "n_features_in_", getattr(one, "n_features", -1))  # of what hashes words
+    return len(made_by(one)) or int(stated)
+
+
+def dense() -> tuple[str, Any]:
+    """Return a step of a pipeline that makes arrays of sparse matrices."""
+    from sklearn.preprocessing import FunctionTransformer
+
+    return "dense", FunctionTransformer(_dense, accept_sparse=True)
+
+
+def _dense(matrix: Any) -> Any:
+    return matrix.toarray() if hasattr(matrix, "toarray") else matrix
+
+
+def makes_sparse(one: Any) -> bool:
+    """Tell a transformer that most likely makes sparse matrices."""
+    parts = getattr(one, "transformer_list", None) or getattr(one, "steps", None)
+    if isinstance(parts, list):
+        return any(makes_sparse(part) for _, part, *_ in parts)
+    said = ("sparse_output_", "sparse_output", "sparse", "vocabulary_", "n_features")
+    own = next((getattr(one, name) for name in said if hasattr(one, name)), False)
+    return bool(own) or str(getattr(one, "encode", "")) == "onehot"
+
+
+def refuses_sparse(model: Any) -> bool:
+    """Tell a model that takes no sparse matrix."""
+    from scipy.sparse import csr_matrix
+
+    try:
+        model.predict(csr_matrix((1, int(model.n_features_in_))))
+    except Exception as error:  # of any library, for any reason
+        return re.search("dense|sparse", str(error), re.IGNORECASE) is not None
+    return False
 
 
 class Records(FittedBefore):
@@ -316,7 +364,7 @@ def scaled_by_name(
     found = encoders or Encoders(columns)
     for one in steps.values():
         names = list(map(str, getattr(one, "feature_names_in_", ())))
-        if not names or not {*names} <= {*columns} or len(_made_by(one)) != len(names):
+        if not names or not {*names} <= {*columns} or len(made_by(one)) != len(names):
             return None
         found.scalers.append((names, one))
     found.called = " and ".join([*[found.called][: bool(found.called)], *map(str, steps)])

@@ -384,7 +384,7 @@ def _scaled(step: Any) -> list[Reach]:
     if not (isinstance(low, np.ndarray) and isinstance(high, np.ndarray)):
         return []
     pairs = zip(low.tolist(), high.tolist(), strict=True)
-    return [Reach(one, other, True, exact) for one, other in pairs]
+    return [Reach(one, other, True, exact, hasattr(step, "center_")) for one, other in pairs]
 
 
 Numbers = Iterator[tuple[bool, Any, Any]]

@@ -335,6 +335,8 @@ class Reach(NamedTuple):
     """Whether rows that it was fitted on held these, rather than splits between rows."""
     exact: bool = True
     """Whether these are such numbers, rather than between which most numbers lie."""
+    robust: bool = False
+    """Whether they lie around the median, and a few numbers far away change nothing in them."""
 
 
 NOTHING: Mapping[Any, Any] = {}
@@ -474,6 +476,8 @@ class ModelFile(NamedTuple):
     looks beside the model."""
     max_tokens: int | None = None
     """Tokens of a text that such a model is given, at most."""
+    transformers: tuple[str, ...] = ()
+    """Paths of what is applied before the model, in that order."""
     vectorizers: tuple[str, ...] = ()
     """Paths of what was found beside the model and makes numbers of texts, once it is loaded."""
     imports: tuple[str, ...] = ()
@@ -490,9 +494,9 @@ class ModelFile(NamedTuple):
         """Options that may change an answer and leave no other trace, where they are given."""
         said = ((name, getattr(self, name)) for name in ASKING)
         found = tuple((name, str(value)) for name, value in said if value != ASKING[name])
-        if self.vectorizers:
-            digests = (digest_of_file(Path(one)) for one in self.vectorizers)
-            found = (*found, ("vectorizer", " ".join(digests)))
+        for name, paths in (("transformer", self.transformers), ("vectorizer", self.vectorizers)):
+            if paths:
+                found = (*found, (name, " ".join(digest_of_file(Path(one)) for one in paths)))
         if self.tokenizer is None:
             return found
         return (*found, ("tokenizer", digest_of_file(Path(self.tokenizer))))
@@ -509,7 +513,7 @@ class ModelFile(NamedTuple):
         try:
             path = Path(located(self.path))
             beside = map(path.with_name, _read_beside(str(path)))
-            found = [one.stat() for one in (path, *beside)]
+            found = [one.stat() for one in (path, *beside, *map(Path, self.transformers))]
         except (OSError, ValueError):
             return ()
         return tuple(n for one in found for n in (one.st_ino, one.st_size, one.st_mtime_ns))
@@ -566,13 +570,22 @@ TOKENIZED = ("onnx", "transformers")
 """Formats of models that may take token ids."""
 
 
+BEHIND = ("pickle", "joblib", "skops", "xgboost", "lightgbm", "catboost")
+"""Formats of models before which transformers are put."""
+
+A_MODEL = {"python": "a function", "transformers": "a model of the transformers library"}
+
+
 def _check_options(file: ModelFile, name: str) -> None:
     """Raise SettingsError for an option that a model of this format knows nothing of."""
-    wrong = None
+    wrong, hint = None, "leave it out"
     if file.provider != "cpu" and name != "onnx":
         wrong = f"--provider {file.provider}: only ONNX models run there"
     elif file.tokenizer is not None and name not in TOKENIZED:
         wrong = "--tokenizer: only ONNX models take token ids"
+    elif file.transformers and name not in BEHIND:
+        wrong = f"--transformer: nothing is put before {A_MODEL.get(name, NAMES.get(name))}"
+        hint = f"save both as one pipeline of scikit-learn, or {FUNCTION}"
     elif file.max_tokens is not None and name not in TOKENIZED:
         wrong = f"--max-tokens {file.max_tokens}: only ONNX models take token ids"
     elif file.input_form != "auto" and name == "onnx":
@@ -580,7 +593,7 @@ def _check_options(file: ModelFile, name: str) -> None:
     elif file.sha256 is not None and name == "python":
         wrong = "--sha256: a function has no file"
     if wrong is not None:
-        raise SettingsError(wrong, "leave it out")
+        raise SettingsError(wrong, hint)
 
 
 def find_beside(package: str) -> None:

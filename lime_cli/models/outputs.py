@@ -115,7 +115,8 @@ def _otherwise(stated: Stated) -> str:
     listed = ", ".join(stated.others)
     if stated.column:
         return (
-            "the function is given several inputs: it must return a row of numbers for each of them"
+            "the function is given several inputs: it must return a row of numbers for each of "
+            "them; if it takes one text, annotate it: def f(text: str)"
         )
     other = f"choose another with --model-output: {listed}; or " if listed else ""
     return other + "explain a function that returns a row of numbers per input: py:module:name"
@@ -230,9 +231,14 @@ EVERY = (
 
 def _labelled(output: RawOutput, stated: Stated) -> RawOutput | None:
     """([labels (k,), ...], [numbers (k,), ...]), the labels of every input in an order of its own,
-    as fastText answers; or [(labels, numbers), ...], the same input by input.
+    as fastText answers; or [(labels, numbers), ...], the same input by input; or a label and its
+    number for each: (labels (n,), numbers (n,)).
     """
     raw = output.raw
+    if stated.column and isinstance(raw, tuple) and len(raw) == 2 and _are_words(raw[0]):
+        labels, numbers = raw
+        if np.ndim(numbers) == 1 and len(labels) == len(numbers):
+            raw = tuple([[one] for one in some] for some in raw)
     if isinstance(raw, list) and raw and all(map(_is_labelled, raw)):
         raw = tuple(map(list, zip(*raw, strict=True)))
     if not isinstance(raw, tuple) or len(raw) != 2 or not all(map(_is_ragged, raw)):
@@ -412,8 +418,10 @@ FIRST = "the first of several arrays is used"
 
 SCORED = "the scores of all labels are read in the order of the labels"
 
+NUMBERED = "the numbers of all labels are read in the order of the labels"
+
 SHAPES: tuple[tuple[str, Callable[[RawOutput, Stated], RawOutput | None]], ...] = (
-    ("the numbers of all labels are read in the order of the labels", _labelled),
+    (NUMBERED, _labelled),
     ("labels come first; the numbers after them are used", _after_labels),
     (FIRST, _first),
     (SCORED, _scored),
@@ -708,7 +716,8 @@ def _assumed(
     """Say what numbers may be beside what they are taken for, where nobody said it."""
     if FIRST in output.rules:
         yield TUPLE
-    if SCORED in output.rules and output.names and len(output.names) == 1:
+    scored = SCORED in output.rules or NUMBERED in output.rules
+    if scored and output.names and len(output.names) == 1:
         yield ALONE._replace(message=ALONE.message.format(output.names[0]))
     if stated.embedding and not _one(values, stated):
         yield EMBEDDING._replace(message=EMBEDDING.message.format(stated.output))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import ModelError
 from lime_cli.models.sklearn import final
 
@@ -38,16 +40,37 @@ def children_of(held: Any) -> dict[Any, Any]:
     return dict(getattr(held, "__dict__", {}))
 
 
-def transformers_of(held: Any) -> list[tuple[Any, Any]]:
-    """List the fitted transformers of inputs that a file holds, in its order."""
+def transformers_of(held: Any, last: Any = None) -> list[tuple[Any, Any]]:
+    """List the fitted transformers of inputs that a file holds, in its order.
+
+    Where the model is under the key ``last``, all others that transform are meant to, though they
+    may predict, too.
+    """
+    if last is not None:
+        others = [(key, one) for key, one in children_of(held).items() if key != last]
+        return [pair for pair in others if can_transform(pair[1])]
     return [
         (key, one)
         for key, one in children_of(held).items()
-        if hasattr(one, "transform")
-        and not isinstance(one, type)
+        if can_transform(one)
         and not can_predict(one)
-        and (hasattr(one, "n_features_in_") or hasattr(one, "vocabulary_"))
+        and any(hasattr(one, name) for name in ("n_features_in_", "vocabulary_", "n_features"))
     ]
+
+
+OF_LABELS = ("LabelEncoder", "LabelBinarizer", "MultiLabelBinarizer")
+"""What encodes the classes that a model predicts, or a single column."""
+
+
+def can_transform(thing: Any) -> bool:
+    """Tell what transforms inputs."""
+    labels = isinstance(thing, type) or type(thing).__name__ in OF_LABELS
+    return hasattr(thing, "transform") and not labels and not is_table(thing)
+
+
+def is_table(thing: Any) -> bool:
+    """Tell a table in memory, which has a ``transform`` of its own."""
+    return type(thing).__module__.partition(".")[0] in ("pandas", "polars")
 
 
 def are_names(thing: Any) -> bool:
@@ -61,7 +84,7 @@ def are_names(thing: Any) -> bool:
     return words and len(set(listed)) == len(listed)
 
 
-def check_fitted(model: Any, name: str) -> None:
+def check_fitted(model: Any, name: str, what: str = "model") -> None:
     """Raise ModelError for a scikit-learn model that was saved before ``fit``."""
     if not type(final(model)).__module__.startswith("sklearn."):
         return
@@ -72,7 +95,7 @@ def check_fitted(model: Any, name: str) -> None:
         check_is_fitted(model)
     except NotFittedError:
         raise ModelError(
-            f"{name}: the model is not fitted ({type(model).__name__})",
+            f"{name}: the {what} is not fitted ({type(model).__name__})",
             "call fit before it is saved or explained",
         ) from None
     except Exception:  # a wrapper that cannot tell will say so when it predicts
@@ -82,3 +105,15 @@ def check_fitted(model: Any, name: str) -> None:
 def quoted(names: list[Any]) -> str:
     """Word names: ``'scaler' and 'model'``."""
     return " and ".join(repr(str(one)) for one in names)
+
+
+def version_gap(name: str, heard: list[warnings.WarningMessage]) -> Iterator[CodedWarning]:
+    """Yield that a file was saved by another scikit-learn, by the warnings of loading it."""
+    for one in heard:
+        if type(one.message).__name__ == "InconsistentVersionWarning":
+            saved = getattr(one.message, "original_sklearn_version", "another version")
+            running = getattr(one.message, "current_sklearn_version", "this one")
+            yield CodedWarning(
+                "version_gap", f"{name} was saved by scikit-learn {saved}, running {running}"
+            )
+            return

@@ -82,6 +82,14 @@ MADE_EMPTY = (
 
 def load(file: ModelFile, held_file: Content) -> Predictor:
     """Load the file; raise UntrustedModel for types that are not on the list."""
+    with warnings.catch_warnings(record=True) as heard, quiet():
+        warnings.simplefilter("always")
+        held = held_in(file, held_file)
+    return predictor_of(held, file, held_file, "skops", heard)
+
+
+def held_in(file: ModelFile, held_file: Content) -> Any:
+    """Return what the file holds; raise UntrustedModel for types that are not on the list."""
     path = Path(file.path)
     try:
         from skops.io import get_untrusted_types, loads
@@ -91,25 +99,23 @@ def load(file: ModelFile, held_file: Content) -> Predictor:
         ) from None
     content = _content(held_file)
     schema = _schema(path, content)
-    with warnings.catch_warnings(record=True) as heard, quiet():
-        warnings.simplefilter("always")
-        try:
-            unknown = get_untrusted_types(data=content)
-            _check_trust(path, file, schema, unknown)
-            with guarded(file, "skops"), _states_checked(schema, file):
-                held = loads(content, trusted=unknown)
-                bring_up(list(objects(held)), _written_by(schema))
-            if not file.trust:
-                _check_parts(held, file.trust_modules)
-        except ModelError:
-            raise
-        except Refused as refusal:
-            raise refusals.refused(path, refusal) from None
-        except Damaged as error:
-            raise refusals.damaged(path, str(error)) from None
-        except Exception as error:  # a damaged or newer file can raise anything
-            raise _unreadable(path, error, _written_by(schema)) from error
-    return predictor_of(held, file, held_file, "skops", heard)
+    try:
+        unknown = get_untrusted_types(data=content)
+        _check_trust(path, file, schema, unknown)
+        with guarded(file, "skops"), _states_checked(schema, file):
+            held = loads(content, trusted=unknown)
+            bring_up(list(objects(held)), _written_by(schema))
+        if not file.trust:
+            _check_parts(held, file.trust_modules)
+    except ModelError:
+        raise
+    except Refused as refusal:
+        raise refusals.refused(path, refusal) from None
+    except Damaged as error:
+        raise refusals.damaged(path, str(error)) from None
+    except Exception as error:  # a damaged or newer file can raise anything
+        raise _unreadable(path, error, _written_by(schema)) from error
+    return held
 
 
 @contextmanager

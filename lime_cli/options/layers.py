@@ -47,7 +47,7 @@ DESCRIBING = frozenset((
     "refit", "rename", "resize", "samples", "scale", "seed", "segment-seed", "segmenter",
     "segments", "selection", "sep", "sheet", "show", "size", "skip", "std", "strings", "strip",
     "style", "surrogate", "target", "task", "text-column", "thousands", "tokenizer", "tolerance",
-    "top", "unit", "weight-scale",
+    "top", "transformer", "unit", "weight-scale",
 ))
 # fmt: on
 """Options that a sidecar may give: what a model and its inputs are, how they are explained.
@@ -340,7 +340,9 @@ def _from_file(switch: Switch, entry: ConfigEntry, origin: OptionOrigin, config:
     if isinstance(value, tuple):
         if not switch.many:
             raise SettingsError(origin.say("is a list"), "give one value")
-        return tuple(map(_spelled, value))
+        each = tuple(map(_spelled, value))
+        files = switch.option.metavar == "FILE"
+        return tuple(_located(switch, origin, one, config) for one in each) if files else each
     words = _located(switch, origin, _spelled(value), config)
     return (words,) if switch.option.multiple else words
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
+from lime_cli.errors import SettingsError
 from lime_cli.models.model_file import ModelFile, located
 from lime_cli.models.names import read_names
 from lime_cli.options.groups import Names, OneOf, Options, argument, flag, option
-from lime_cli.options.layers import read_layers
+from lime_cli.options.layers import origin_of, read_layers
 from lime_cli.registry import ACTIVATIONS, INPUT_FORMS, LAYOUTS, LOADERS, PROVIDERS, TASKS
 
 
@@ -16,6 +19,19 @@ def _layered(ctx: click.Context, _param: click.Parameter, model: str) -> str:
     model = located(model)
     read_layers(ctx, model)
     return model
+
+
+def _transformers(common: bool = False) -> tuple[str, ...]:
+    """Declare the files that are applied before a model; of tables, the short help has them."""
+    found: tuple[str, ...] = option(
+        "--transformer",
+        "Scaler, encoder or other fitted transformer to apply before the model; repeatable, in the "
+        "order of their use.",
+        metavar="FILE",
+        multiple=True,
+        common=common,
+    )
+    return found
 
 
 class ModelOptions(Options, heading="Model"):
@@ -89,6 +105,7 @@ class ModelOptions(Options, heading="Model"):
         "Part of the file that is the model: a key, an index or an attribute.",
         metavar="NAME",
     )
+    transformers: tuple[str, ...] = _transformers()
     tokenizer: str | None = option(
         "--tokenizer",
         "Tokenizer (tokenizer.json) of an ONNX model that takes token ids; by default, the one "
@@ -112,6 +129,15 @@ class ModelOptions(Options, heading="Model"):
         default="auto",
     )
 
+    def check_values(self) -> None:
+        ctx = click.get_current_context(silent=True)
+        origin = origin_of(ctx, "transformers") if self.transformers and self.trust else None
+        if origin is not None and origin.key:
+            typed = " ".join(f"--transformer {shlex.quote(one)}" for one in self.transformers)
+            raise SettingsError(
+                "--transformer: --trust covers only files that are typed", f"type {typed}"
+            )
+
     def file(self) -> ModelFile:
         """Return the model's file; raise InputError for a list of names that cannot be read."""
         classes = self.classes
@@ -122,6 +148,12 @@ class ModelOptions(Options, heading="Model"):
             output=self.model_output,
             classes=read_names(classes) if isinstance(classes, str) else classes,
         )
+
+
+class TableModelOptions(ModelOptions):
+    """A model that takes tables, as typed."""
+
+    transformers: tuple[str, ...] = _transformers(common=True)
 
 
 class ImageModelOptions(ModelOptions):

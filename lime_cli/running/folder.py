@@ -60,7 +60,7 @@ PACKAGES = (
 )
 """Whose versions may change a number."""
 
-_PATHS = ("path", "inputs", "background", "tokenizer", "segmenter")
+_PATHS = ("path", "inputs", "background", "tokenizer", "segmenter", "transformers")
 """Options that name files: what is in them counts, not where they are."""
 
 _CHANGE_NO_NUMBER = (
@@ -101,6 +101,8 @@ def _without_paths(said: dict[str, Any]) -> dict[str, Any]:
             continue
         if isinstance(value, dict):
             value = _without_paths(value)
+        elif key == "transformers":
+            value = [digest_of_file(one) if one.is_file() else str(one) for one in map(Path, value)]
         elif key in _PATHS and value:
             path, sheet = local(str(value)), str(value)[len(file_of(str(value))) :]
             value = digest_of_file(path) + sheet if path.is_file() else value

@@ -143,7 +143,7 @@ def _of_other_width(
     else:
         hint = f"leave {n} of {listed}{more} out with --drop"
     hint += f", {' and '.join(map(repr, likely))} most likely" if likely else ""
-    return ModelError(said, hint + other)
+    return ModelError(said, f"{f'{beside}; or ' * bool(beside)}{hint}{other}")
 
 
 def _of_numbers(stream: Stream, columns: Sequence[str], wanted: int) -> list[str]:

@@ -121,7 +121,8 @@ def other_scale(background: Background, ranges: Mapping[int, Reach]) -> tuple[Co
         return ()
     words = "columns lie far from everything that the model compares them with: "
     words += and_more(far, NAMED, "; ")
-    hint = "was it fitted behind a scaler? save both as one pipeline"
+    hint = "was it fitted behind a scaler? name its file with --transformer, or save both as one "
+    hint += "pipeline"
     return (CodedWarning("other_scale", f"{words}; {hint}"),)
 
 
@@ -170,7 +171,16 @@ class Spike(NamedTuple):
     """Of the rows, of each of them."""
 
     def is_beyond(self, one: Reach) -> bool:
-        """Tell whether it lies far outside of what a model knows, where all others lie in it."""
+        """Tell whether it lies far outside of what a model knows, where all others lie in it.
+
+        A median alone tells whether rows had it: it is nearer to that of the column without it.
+        """
+        if one.robust:
+            values, shares = np.append(self.values, self.number), np.append(self.shares, self.share)
+            centre = (one.low + one.high) / 2
+            off = abs(centre - _centres(values, shares)[1])
+            if off <= abs(centre - _centres(self.values, self.shares)[1]):
+                return False
         inside = (self.values >= one.low - _reach(one)) & (self.values <= one.high + _reach(one))
         far = self.number < one.low - _reach(one) or self.number > one.high + _reach(one)
         return bool(far and inside.all())

@@ -17,7 +17,7 @@ from lime_cli.options.engine import EngineOptions, likened
 from lime_cli.options.groups import Options, options
 from lime_cli.options.inputs import ImageOptions, TableOptions, TextOptions
 from lime_cli.options.kinds import KindGroup
-from lime_cli.options.model import ImageModelOptions, ModelOptions
+from lime_cli.options.model import ImageModelOptions, ModelOptions, TableModelOptions
 from lime_cli.options.output import DrawingOptions, ExplanationOptions, ImageExplanationOptions
 from lime_cli.options.running import RunOptions
 from lime_cli.registry import MANY, MODALITY_PLUGINS, plugins
@@ -62,9 +62,9 @@ def explain() -> None:
 
 
 @explain.command(cls=ModelCommand, short_help="Explain rows of a table.")
-@options(ModelOptions, TableOptions, EngineOptions, ExplanationOptions, RunOptions)
+@options(TableModelOptions, TableOptions, EngineOptions, ExplanationOptions, RunOptions)
 def tabular(
-    model: ModelOptions,
+    model: TableModelOptions,
     table: TableOptions,
     engine: EngineOptions,
     output: ExplanationOptions,

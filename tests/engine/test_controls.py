@@ -56,22 +56,40 @@ def test_what_components_do_together_is_no_noise(monkeypatch, together, radius, 
     assert errors(helped) < most * errors(plain)
 
 
+def linear_truth(instance, own, beta):
+    """The weights of a row under a model of these slopes."""
+    truth = np.empty(len(beta))
+    for j, feature in enumerate(instance.background.features):
+        outside = feature.bins != feature.bin_of(own[j])
+        others = np.average(feature.values[outside], weights=feature.frequencies[outside])
+        truth[j] = beta[j] * (own[j] - others)
+    return truth
+
+
 @pytest.mark.parametrize("d", [320, 480])
 def test_the_strongest_of_hundreds_of_columns_have_narrow_intervals(monkeypatch, d):
     instance, own = wide_row(d)
     beta = np.zeros(d)
     beta[::25] = np.random.default_rng(1).normal(size=len(beta[::25])) + 1
-    truth = np.empty(d)
-    for j, feature in enumerate(instance.background.features):
-        outside = feature.bins != feature.bin_of(own[j])
-        others = np.average(feature.values[outside], weights=feature.frequencies[outside])
-        truth[j] = beta[j] * (own[j] - others)
+    truth = linear_truth(instance, own, beta)
     model = FunctionModel(lambda table: np.stack(table.columns, axis=1) @ beta)
     helped = surrogates(instance, model, range(2), samples=2048, radius=0.1)
     assert held(helped, truth) > 0.92
     without_controls(monkeypatch)
     plain = surrogates(instance, model, range(1), samples=2048, radius=0.1)
     assert errors(helped) < 0.5 * errors(plain)
+
+
+def test_few_samples_of_many_columns_tell_what_goes_up_with_the_value_drawn():
+    instance, own = wide_row(48)
+    beta = np.zeros(48)
+    beta[::8] = (2.0, -1.5, 1.0, -1.0, 1.5, -2.0)
+    truth = linear_truth(instance, own, beta)
+    model = FunctionModel(lambda table: np.stack(table.columns, axis=1) @ beta)
+    found = surrogates(instance, model, range(8), samples=256, radius=0.25)
+    assert held(found, truth) > 0.92
+    away = np.array([surrogate.every_weight for surrogate in found]) - truth
+    assert np.sqrt(np.mean(away**2)) < 0.042 * np.abs(truth).max()
 
 
 def stairs(v):

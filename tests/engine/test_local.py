@@ -355,6 +355,21 @@ def test_a_flat_model_stops_as_flat_and_a_hopeless_one_as_no_linear_fit():
     assert len(certain) <= 1
 
 
+def test_where_masking_decides_too_little_to_tell_how_much_weights_still_name_what_is_read():
+    product = lambda V: V[:, 0] * V[:, 1] + V[:, 2] * V[:, 3]  # noqa: E731
+    shares = []
+    for explanation in explained(product, range(100)):
+        surrogate = explanation.surrogates[0]
+        if surrogate.fidelity is None:
+            size = np.abs(weights_of(explanation))
+            shares.append(size[:4].sum() / size.sum())
+            (said,) = [w.message for w in explanation.warnings if w.code == "flat_response"]
+            certain = any(one.certain for one in surrogate.weights)
+            assert ("the weights are unresolved" in said) != certain
+    assert len(shares) > 5
+    assert np.mean(shares) > 0.55
+
+
 def test_the_record_and_the_table_name_the_radius(limex):
     zoo = ("sample_models/zoo_mlp.onnx", "sample_data/zoo.csv")
     case = ("explain", "tabular", *zoo, "--row", "2")

@@ -154,7 +154,8 @@ def test_scores_and_quantities_are_no_percentages():
 
 
 def test_a_flat_response_and_a_tree_are_told_as_they_are():
-    assert "No part has a weight. Masking parts has no effect" in told(of(fidelity=None))
+    flat = told(of(fidelity=None))
+    assert "No part has a weight. How much masking parts decides could not be told" in flat
     tree = of(rules=(Rule(((0, True), (1, True)), 0.9, 0.5), Rule(((0, False),), 0.1, 0.5)))
     tree = replace(tree, components=of(0.1, 0.1).components)
     assert waterfall(tree, tree.surrogates[0]) == ()

@@ -166,7 +166,7 @@ def test_weights_of_any_size_are_drawn(weight, said):
 def test_no_weights_are_said():
     text = plain(explanation([], [], fidelity=None))
     assert "no component has a weight" in text
-    assert "fidelity    undefined: no effect of masking can be told from chance" in text
+    assert "fidelity    undefined: how much masking decides cannot be told from chance" in text
 
 
 def test_classes_share_a_scale_and_quantities_do_not():

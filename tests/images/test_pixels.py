@@ -67,6 +67,18 @@ def test_what_is_transparent_becomes_white(tmp_path: Path) -> None:
     assert pixels[3, 3].tolist() == [255, 255, 255]
 
 
+def test_what_is_transparent_is_said_and_keeps_its_colour_for_a_processor(tmp_path: Path) -> None:
+    image = np.full((4, 4, 4), 255, np.uint8)
+    whole = read_image(saved(tmp_path, "whole.png", Image.fromarray(image)))
+    assert whole.warnings == ()
+    image[2:] = (10, 20, 30, 0)
+    path = saved(tmp_path, "a.png", Image.fromarray(image))
+    assert [one.code for one in read_image(path).warnings] == ["transparent"]
+    kept = read_image(path, ImageReading(opaque=True))
+    assert kept.pixels.tolist() == np.asarray(Image.open(path).convert("RGB")).tolist()
+    assert kept.warnings == ()
+
+
 def test_grey_with_transparency_becomes_white_too(tmp_path: Path) -> None:
     image = Image.merge("LA", [Image.new("L", (2, 1), 40), Image.new("L", (2, 1), 0)])
     assert read_image(saved(tmp_path, "a.png", image)).pixels.tolist() == [[[255] * 3] * 2]

@@ -365,3 +365,24 @@ class Stranger:
 
 
 stranger = Stranger()
+
+
+def of_one_text_by_its_annotation(text: str):
+    """Takes anything for a text, as VADER does."""
+    return float(len(str(text)))
+
+
+def of_the_first_text(texts):
+    """A row for the first one alone, whatever else is in the list."""
+    assert isinstance(texts, list)
+    return [[len(texts[0]), 1]]
+
+
+def of_the_first_letter_too(texts):
+    """Takes a text for a list of letters."""
+    return [[len(texts[0]), 1]]
+
+
+def best_label(text: str):
+    """A label and its score, no others."""
+    return ("long", 0.9) if len(text) > 12 else ("short", 0.8)

@@ -405,6 +405,35 @@ def test_a_function_of_one_text_is_called_with_one_at_a_time(name):
     assert "one_by_one" in [one.code for one in model.warnings]
 
 
+@pytest.mark.parametrize("n", [1, len(TEXTS)])
+def test_a_function_whose_text_is_annotated_gets_one_at_a_time_from_the_beginning(n):
+    found = loaded("of_one_text_by_its_annotation").predict(TEXTS[:n])
+    assert found[:, 0].tolist() == [len(one) for one in TEXTS[:n]]
+
+
+def test_a_function_that_answers_once_to_a_batch_is_called_with_batches_of_one():
+    model = loaded("of_the_first_text")
+    assert model.predict(TEXTS[:1]).tolist() == [[len(TEXTS[0]), 1]]
+    assert model.predict(TEXTS).tolist() == [[len(one), 1] for one in TEXTS]
+    assert "one_by_one" in [one.code for one in model.warnings]
+
+
+def test_a_function_that_answers_to_a_text_and_to_a_list_of_it_differently_is_refused():
+    with pytest.raises(PredictionError, match=r"1 predictions for .*def f\(text: str\)"):
+        loaded("of_the_first_letter_too").predict(TEXTS)
+
+
+def test_a_label_with_its_score_alone_says_nothing_of_other_labels():
+    texts = ["short", "this one is long"]
+    model = loaded("best_label")
+    assert model.predict(texts[:1]).shape == (1, 2)
+    assert "output_assumed" in [one.code for one in model.warnings]
+    with pytest.raises(PredictionError, match=r"some labels only|same outputs"):
+        model.predict(texts)
+    with pytest.raises(PredictionError, match="some labels only"):
+        loaded("best_label").predict(texts)
+
+
 def test_a_function_of_one_image_is_called_with_one_at_a_time():
     model = loaded("of_one_image")
     assert model.predict(IMAGES) == pytest.approx(IMAGES.mean(axis=(1, 2)))

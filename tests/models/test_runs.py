@@ -17,6 +17,8 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import make_column_transformer
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import (
     BaggingClassifier,
@@ -24,14 +26,19 @@ from sklearn.ensemble import (
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
     IsolationForest,
+    RandomForestClassifier,
     RandomForestRegressor,
+    VotingClassifier,
 )
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from lime_cli.errors import ModelError, UntrustedModel
 from lime_cli.models.pickles import repeats, runs
 from lime_cli.models.pickles.building import Builder
 from lime_cli.models.pickles.loading import inspect_pickle, unpickle
-from lime_cli.models.pickles.policy import AllowList, Bomb, Refused
+from lime_cli.models.pickles.policy import AllowList, Refused
 from lime_cli.models.pickles.sizes import Damaged
 from lime_cli.models.pickles.states import check_model
 
@@ -144,21 +151,15 @@ def test_a_damaged_run_is_one_line(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("high", [b"\x10\x00", b"\xff\x7f", b"\x00\x01"])
-def test_a_number_far_beyond_the_file_is_refused_or_costs_no_memory(
-    high: bytes, known: bool
-) -> None:
+def test_a_number_far_beyond_the_file_is_refused(high: bytes) -> None:
     content = b"\x80\x03(" + b"".join(
         b"X\x05\0\0\0%5dr" % n + n.to_bytes(2, "little") + high for n in range(300)
     )
     stream = io.BytesIO(content + b"t.")
-    if known:
-        for one in (stream, io.BufferedReader(stream)):  # run as a whole, and piece by piece
-            one.seek(0)
-            with pytest.raises(Bomb, match="beyond the size"):
-                Builder(one, len(content) + 2, AllowList()).load()
-        return
-    loaded = Builder(stream, None, AllowList()).load()
-    assert loaded == tuple(f"{n:5}" for n in range(300))
+    for one in (stream, io.BufferedReader(stream)):  # run as a whole, and piece by piece
+        one.seek(0)
+        with pytest.raises(Refused, match="beyond the size of the file"):  # room for all smaller
+            Builder(one, len(content) + 2, AllowList()).load()
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -266,6 +267,25 @@ REPEATING: dict[str, Any] = {
     "bagging": BaggingClassifier(n_estimators=20, random_state=0),
     "isolation": IsolationForest(n_estimators=20, random_state=0),
     "several classes": HistGradientBoostingClassifier(max_iter=20, min_samples_leaf=5),
+    "pipelines": BaggingClassifier(
+        make_pipeline(
+            make_column_transformer((StandardScaler(), [0, 1]), (MinMaxScaler(), [2, 3])),
+            RandomForestClassifier(3, max_depth=2),
+        ),
+        n_estimators=16,
+        random_state=0,
+    ),
+    "calibrated": BaggingClassifier(
+        CalibratedClassifierCV(LogisticRegression(), cv=2),
+        n_estimators=16,
+        random_state=0,
+    ),
+    "named": VotingClassifier(
+        [
+            (f"model{n}", make_pipeline(StandardScaler(), LogisticRegression(C=n + 1)))
+            for n in range(16)
+        ]
+    ),
 }
 
 
@@ -336,7 +356,7 @@ def test_frames_begin_anywhere_in_words(name: str, seed: int) -> None:
     assert alike(built(content), pickle.loads(content))
 
 
-@pytest.mark.parametrize("protocol", [3, 4, 5])
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 @pytest.mark.parametrize("name", REPEATING)
 def test_c_makes_objects_that_repeat(
     repeating: dict[str, Any], name: str, protocol: int, monkeypatch: pytest.MonkeyPatch
@@ -344,17 +364,21 @@ def test_c_makes_objects_that_repeat(
     made, create = [], Builder.create
     monkeypatch.setattr(Builder, "create", lambda *args: made.append(args) or create(*args))
     built(pickle.dumps(repeating[name], protocol))
-    assert len(made) < 16
+    assert len(made) < 40
 
 
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 @pytest.mark.parametrize("several", [False, True])
-def test_c_makes_arrays_that_repeat(several: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_c_makes_arrays_that_repeat(
+    several: bool, protocol: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     arrays = [np.arange(n, dtype=np.int64) for n in range(3, 60)]
     held = [arrays[n : n + 4] for n in range(0, 57, 4)] if several else arrays
     made, make = [], Builder.make
     monkeypatch.setattr(Builder, "make", lambda *args: made.append(args) or make(*args))
-    loaded: Any = built(pickle.dumps(held, 4))
-    assert len(made) < 12
+    loaded: Any = built(pickle.dumps(held, protocol))
+    n_texts = len(arrays) if protocol == 2 else 0  # in which protocol 2 writes bytes
+    assert len(made) < 12 + n_texts
     flat = [one for part in loaded for one in part] if several else loaded
     assert [one.tolist() for one in flat] == [one.tolist() for one in arrays]
     assert not any(np.shares_memory(one, other) for one, other in itertools.pairwise(flat))
@@ -365,7 +389,9 @@ def test_damaged_repetitions_end_as_they_do_one_by_one(
     repeating: dict[str, Any], seed: int
 ) -> None:
     dice = random.Random(seed)
-    content = bytearray(pickle.dumps(repeating[dice.choice([*REPEATING])], dice.choice([3, 4, 5])))
+    content = bytearray(
+        pickle.dumps(repeating[dice.choice([*REPEATING])], dice.choice([2, 3, 4, 5]))
+    )
     codes = b"h)\x81\x94}(KMJNubRt\x85\x86\x87CB\x96]ae0qrX\x95"
     for _ in range(dice.choice([1, 1, 3])):
         place, other = (dice.randrange(len(content) // 3, len(content)) for _ in "ab")
@@ -542,6 +568,41 @@ def numbered(otherwise: bytes) -> bytes:
     return otherwise.join(LAST.rsplit(b"}q%c" % N_LAST, 1))
 
 
+_SCALAR = (
+    b"\x80\x04c" + NUMPY_CORE + b".multiarray\nscalar\n\x940" + F8 + b"\x94" + STATE + b"0"
+    + _text("sklearn.dummy") + _text("DummyRegressor") + b"\x93\x940" + _text("n_") + b"0"
+)  # fmt: skip
+"""The function is number 0, the dtype 1, a class 4, the name of an attribute 5."""
+
+_WITH_SCALAR = b"h\x04)\x81\x94}\x94h\x05h\x00h\x01C\x08%8d\x94\x86\x94R\x94sb"
+
+
+def scalars(change: bytes = b"", by: bytes = b"") -> bytes:
+    """Objects with a scalar each, of which one has another."""
+    each = [_WITH_SCALAR % n for n in range(12)]
+    each[8] = each[8].replace(change, by, 1)
+    return _SCALAR + b"]\x94(" + b"".join(each) + b"e."
+
+
+OWN = b"h\x02)\x81\x94}\x94h\x03]\x94h%csb"
+"""An object with a list that it asks for again, or for what else has that number."""
+
+
+def owning(place: int, *, each: int = 3) -> bytes:
+    """Objects that ask for one of their numbers, and one that asks for another of its own."""
+    asked = [5 + each * n for n in range(12)]
+    asked[8] += place
+    way = OWN.replace(b"]\x94h%csb", b"(N]\x94h%ctsb")
+    return HEAD + b"]\x94(" + b"".join(way % one for one in (n + 2 for n in asked)) + b"e."
+
+
+def named(*words: bytes) -> bytes:
+    """Objects that each hold a list of a word that was there before."""
+    before = b"".join(map(_text, ("one", "two"))) + b"]\x940}\x9400" + b"0"
+    way = b"h\x02)\x81\x94}\x94h\x03]\x94(%bNesb"
+    return HEAD + before + b"]\x94(" + b"".join(way % word for word in words) + b"e."
+
+
 MANY = b"".join(b"\x8c\x04w%03dN" % n for n in range(999)).replace(b"N", b"\x94N")
 
 CRAFTED: dict[str, bytes] = {
@@ -602,6 +663,22 @@ CRAFTED: dict[str, bytes] = {
     "an array in itself": arrays(b"C\x03abc\x94", b"h\x0c"),
     "an array that is never filled": arrays(b"t\x94b", b"t\x940"),
     "an array that is filled twice": arrays(b"t\x94b", b"t\x94bh\x10b"),
+    "scalars": scalars(),
+    "a scalar of fewer bytes": scalars(b"C\x08       8", b"C\x078888888"),
+    "a scalar of more bytes": scalars(b"C\x08       8", b"C\x09888888888"),
+    "a scalar of bytes as text": scalars(b"C\x08       8", b"X\x08\0\0\0       8"),
+    "a scalar of a bytearray": scalars(b"C\x08       8", b"\x96\x08" + bytes(7) + b" " * 8),
+    "a scalar of another type": scalars(b"h\x01", b"h\x04"),
+    "own numbers": owning(0),
+    "own numbers of another kind": owning(-1),
+    "own numbers that come later": owning(1),
+    "own numbers of one before": owning(-3),
+    "words": named(*[b"h\x04", b"h\x05"] * 6),
+    "a word that is a list": named(*[b"h\x04", b"h\x05"] * 5, b"h\x06"),
+    "a word that is a class": named(*[b"h\x04", b"h\x05"] * 5, b"h\x02"),
+    "a word that is its object": named(*[b"h\x04", b"h\x05"] * 5, b"h\x2a"),
+    "a word that is an object before": named(*[b"h\x04", b"h\x05"] * 5, b"h\x09", b"h\x04"),
+    "a word that is nothing": named(*[b"h\x04", b"h\x05"] * 5, b"h\xfe"),
     "items for no dictionary": HEAD + b"]\x94(" + MANY + b"u.",
     "items for a number": HEAD + b"K\x01(" + MANY + b"u.",
     "items for an object": HEAD + OBJECT % 1 + b"(" + MANY + b"u.",

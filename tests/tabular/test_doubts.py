@@ -159,6 +159,19 @@ def test_numbers_beyond_what_lightgbm_met_are_missing_where_it_met_missing_value
     assert "-200 in column 'heat'" in codes["read_as_missing"]
 
 
+@pytest.mark.parametrize("number", [-999, 9999])
+@pytest.mark.parametrize("scaler", [StandardScaler, MinMaxScaler, RobustScaler])
+def test_a_number_that_the_model_met_in_many_rows_is_not_far_from_what_it_knows(
+    tmp_path, scaler, number
+):
+    frame = table(wet=np.where(LOST, number, WET + RANDOM.uniform(0, 1, N)))
+    model = make_pipeline(scaler(), LogisticRegression()).fit(frame, LABELS)
+    assert "far_numbers" not in met(tmp_path, model, frame)[0]
+    lost = frame.assign(wet=np.where(LOST, np.median(WET), frame.wet))
+    model = make_pipeline(scaler(), LogisticRegression()).fit(lost, LABELS)
+    assert f"wet {number}" in met(tmp_path, model, frame)[0]["far_numbers"]
+
+
 SCALERS = [StandardScaler, MinMaxScaler, RobustScaler, lambda: QuantileTransformer(n_quantiles=9)]
 
 

@@ -6,8 +6,8 @@ safe, however much the model's own file is trusted.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+import shlex
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ import numpy as np
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import LimexError
 from lime_cli.models.bag_of_words import is_vectorizer
-from lime_cli.models.encoders import width_of
+from lime_cli.models.before import advised
+from lime_cli.models.encoders import dense, makes_sparse, refuses_sparse, width_of
 from lime_cli.models.model_file import (
     APPLIED_FIRST,
     ENCODERS,
@@ -29,11 +30,11 @@ from lime_cli.models.model_file import (
 from lime_cli.models.parts import can_predict, children_of
 from lime_cli.models.predictor import Way
 
-Load = Callable[[Path], object]
-"""Loads a file that nobody named; raises LimexError for what may not be loaded."""
-
 TRIED = 4
 """Files beside a model that are opened."""
+
+Load = Callable[[Path], object]
+"""Loads a file that nobody named; raises LimexError for what may not be loaded."""
 
 Said = tuple[CodedWarning, ...]
 
@@ -86,24 +87,23 @@ def opened_beside(file: ModelFile, load: Load) -> list[tuple[str, Any]]:
 
 
 def behind_vectorizer(
-    model: Any, file: ModelFile, beside: list[tuple[str, Any]], others: tuple[str, ...]
+    model: Any, file: ModelFile, beside: list[tuple[str, Any]], others: Said
 ) -> tuple[Any, ModelFile, Said]:
     """Put a model of an array's columns behind the only vectorizer ``beside`` it that makes as
     many, with what lies there and fits between them.
 
-    Else say which ``others`` beside it may belong before it.
+    Else say what of ``others`` beside it may belong before it.
     """
     if not takes_an_array(model):
-        return model, file, _not_applied(file.path, others)
+        return model, file, others
     n = int(model.n_features_in_)
     steps = _steps(beside, n) if file.key is None else []
     if not steps:
-        return model, file, _not_applied(file.path, others)
+        return model, file, others
     from sklearn.pipeline import Pipeline
-    from sklearn.preprocessing import FunctionTransformer
 
-    dense = [("dense", FunctionTransformer(_dense, accept_sparse=True))]
-    dense = dense if _refuses_sparse(model, Pipeline(steps).transform(["a"])) else []
+    sparse = any(makes_sparse(one) for _, one in steps)
+    between = [dense()] if sparse and refuses_sparse(model) else []
     listed, several = " and ".join(repr(name) for name, _ in steps), len(steps) > 1
     words = (
         f"{listed} beside the model {'are' if several else 'is'} applied before it, as "
@@ -111,7 +111,7 @@ def behind_vectorizer(
         "go in as they are: what a program does to texts first is not known"
     )
     file = file._replace(vectorizers=tuple(_beside(file.path, name) for name, _ in steps))
-    return Pipeline([*steps, *dense, ("model", model)]), file, (CodedWarning("chained", words),)
+    return Pipeline([*steps, *between, ("model", model)]), file, (CodedWarning("chained", words),)
 
 
 def _steps(beside: list[tuple[str, Any]], n: int) -> list[tuple[str, Any]]:
@@ -187,18 +187,6 @@ def _reads_texts(one: Any) -> bool:
     return bool(parts) and all(map(_reads_texts, parts))
 
 
-def _refuses_sparse(model: Any, one: Any) -> bool:
-    try:
-        model.predict(one)
-    except (TypeError, ValueError) as error:
-        return re.search("dense|sparse", str(error), re.IGNORECASE) is not None
-    return False
-
-
-def _dense(matrix: Any) -> Any:
-    return matrix.toarray() if hasattr(matrix, "toarray") else matrix
-
-
 def _names_in(held: Any) -> tuple[str, ...] | None:
     """Return the words that a label encoder stands for, in its order."""
     names = getattr(held, "classes_", None)
@@ -207,16 +195,22 @@ def _names_in(held: Any) -> tuple[str, ...] | None:
     return tuple(words) if words and all(isinstance(one, str) for one in words) else None
 
 
-def _not_applied(path: str, found: Sequence[str]) -> Said:
-    """Say what lies beside a model that may belong before it, and how all become one file."""
-    if not found:
+def held_beside(file: ModelFile, names: tuple[str, ...], load: Load) -> dict[str, object]:
+    """Return what files beside a model hold, None for one that may not be loaded unasked."""
+    return {name: _opened(file, name, load) for name in names[:TRIED]}
+
+
+def not_applied(model: Any, file: ModelFile, held: Mapping[str, object]) -> Said:
+    """Say which files beside a model may belong before it, and what applies them."""
+    if not held:
         return ()
-    parts = {Path(one).stem: _beside(path, one) for one in found[:TRIED]}
-    parts["model"] = path
-    held = ", ".join(f"{name!r}: joblib.load({place!r})" for name, place in parts.items())
-    made = f"python -c \"import joblib; joblib.dump({{{held}}}, 'both.joblib')\""
-    listed = " and ".join(repr(one) for one in found[:TRIED])
-    words = f"nothing of {listed} beside the model is applied; if it was fitted behind it, and you "
-    words += f"trust these files, {made}"
-    words += " makes both.joblib, which you can explain instead"
+    some = list(held)
+    listed, several = " and ".join(repr(one) for one in some), len(some) > 1
+    words = f"nothing of {listed} beside the model is applied; if it was fitted behind "
+    if fitting := advised(model, held, file):
+        typed = " ".join(f"--transformer {shlex.quote(one)}" for one in fitting)
+        words += f"{'these' if several else 'this'}, add {typed}"
+    else:
+        place = shlex.quote(_beside(file.path, some[0]))
+        words += f"{'some of these' if several else 'this'}, name it, such as --transformer {place}"
     return (CodedWarning("not_applied", words),)

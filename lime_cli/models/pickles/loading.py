@@ -18,12 +18,13 @@ import joblib
 
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import ModelError, UntrustedModel
+from lime_cli.models.before import behind, named_transformers
 from lime_cli.models.boosters import as_estimator, read_no_files
-from lime_cli.models.chains import classes_in, scales_in
+from lime_cli.models.chains import ModelInside, classes_in, scales_in
 from lime_cli.models.containers import opened
 from lime_cli.models.content import Content
 from lime_cli.models.model_file import ModelFile, columns_beside
-from lime_cli.models.parts import check_fitted
+from lime_cli.models.parts import check_fitted, version_gap
 from lime_cli.models.pickles import refusals, tripwire
 from lime_cli.models.pickles.archive import (
     HEAD_BYTES,
@@ -37,6 +38,8 @@ from lime_cli.models.pickles.archive import (
 from lime_cli.models.pickles.beside import (
     behind_vectorizer,
     belonging,
+    held_beside,
+    not_applied,
     opened_beside,
     own_columns,
     takes_an_array,
@@ -291,6 +294,11 @@ def _file_errors(path: Path) -> Iterator[None]:
         raise refusals.damaged(path, refusals.first_line(str(error))) from error
 
 
+def held_in(file: ModelFile, content: Content) -> object:
+    """Return what a file holds, plain data too; raise UntrustedModel as ``load`` does."""
+    return unpickle_any(content, Trust(file.trust, file.trust_modules))
+
+
 def load(file: ModelFile, content: Content) -> Predictor:
     """Load the file; raise UntrustedModel for what is not on the list, ModelError for no model."""
     with warnings.catch_warnings(record=True) as heard, quiet():
@@ -315,6 +323,7 @@ def predictor_of(
     _count_processors()
     read_no_files()
     columns_said = columns_beside(file.path)
+    parts, gaps = named_transformers(file)
     with looked_at(name), guarded(file, kind):  # what a model has and can is asked of the model
         model, said, columns = opened(held, file.key, name)
         naming_it = None if file.classes else classes_in(held, model)
@@ -324,18 +333,25 @@ def predictor_of(
             words = f"classes are called as {key!r} of the file has them; --classes changes this"
             said = (*said, CodedWarning("classes_assumed", words))
         check_fitted(model, name)
-        alone, own = takes_an_array(model), own_columns(model)
+        if parts:
+            applied = behind(ModelInside(as_estimator(model), said, columns), parts, file, name)
+            model, said, columns = applied.inside
+            file = file._replace(classes=file.classes or applied.classes)
+        alone, own = not parts and takes_an_array(model), own_columns(model)
     beside = opened_beside(file, _strictly) if alone else []
-    others = belonging(file, own, _strictly) if alone or own else ()
+    named = belonging(file, own, _strictly) if not parts and (alone or own) else ()
+    others = held_beside(file, named, _strictly)
     with looked_at(name), guarded(file, kind):
-        model, file, before = behind_vectorizer(model, file, beside, others)
-        origin = Origin(kind, digest, name, (*_version_gap(name, heard), *said, *before))
+        told_others = not_applied(model, file, others)
+        model, file, before = behind_vectorizer(model, file, beside, told_others)
+        gaps = (*version_gap(name, heard), *gaps)
+        origin = Origin(kind, digest, name, (*gaps, *said, *before))
         way = way_of(as_estimator(model), file, origin, columns or columns_said)
         told = next((one.message for one in before if one.code == "not_applied"), "")
         more = way.input._replace(beside=told, scales=scales_in(held, model))
         way = way._replace(input=more)
-    file, named = with_names(way, file, _strictly)
-    return Predictor(file, way._replace(warnings=(*way.warnings, *named)))
+    file, classes = with_names(way, file, _strictly)
+    return Predictor(file, way._replace(warnings=(*way.warnings, *classes)))
 
 
 def _strictly(path: Path) -> object:
@@ -351,14 +367,3 @@ def _count_processors() -> None:
     if os.cpu_count() == 1 and context is not None:
         context.physical_cores_cache = 1  # type: ignore[attr-defined]  # there is nothing to count
     joblib.cpu_count(only_physical_cores=True)
-
-
-def _version_gap(name: str, heard: list[warnings.WarningMessage]) -> Iterator[CodedWarning]:
-    for one in heard:
-        if type(one.message).__name__ == "InconsistentVersionWarning":
-            saved = getattr(one.message, "original_sklearn_version", "another version")
-            running = getattr(one.message, "current_sklearn_version", "this one")
-            yield CodedWarning(
-                "version_gap", f"{name} was saved by scikit-learn {saved}, running {running}"
-            )
-            return

@@ -29,18 +29,24 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import NamedTuple, cast
 
-from lime_cli.models.pickles.constructors import is_empty_array
+from lime_cli.models.pickles.constructors import BUFFER, is_empty_array
 from lime_cli.models.pickles.runs import Memo, Values, frame_fits
 from lime_cli.models.pickles.templates import (
+    ANY,
     COUNT,
+    DATA,
     EMPTY_ARRAY,
     FIXED,
     FRAME,
     FRAME_BYTES,
+    GETS,
     NUMBER,
     NUMBERS,
+    OWN,
     PUT,
     PUTS,
+    TEXT_AS,
+    WORD,
     KeyOf,
     Learner,
     Odd,
@@ -52,7 +58,7 @@ from lime_cli.models.walking import identity
 _LEAST_TIMES = 4
 """Fewer objects of a class cost more to learn than to run."""
 
-_MOST_BYTES = 1 << 17
+_MOST_BYTES = 1 << 20
 """Of an object that is learned: in a larger one the instructions are not what takes the time."""
 
 _AT_ONCE = 1 << 17
@@ -64,11 +70,12 @@ _TRIES = 8
 _MOST_STEPS = 200_000
 """Instructions that are looked at to learn: each may be in many objects, one in the other."""
 
-_NEXT_LIST = b"a]\x94"
-"""What stands between objects of which each is alone in a list: APPEND, EMPTY_LIST, MEMOIZE."""
+_NEXT_LIST = b"a]"
+"""What stands between objects of which each is alone in a list, with a number: APPEND, EMPTY_LIST.
+"""
 
-_NEXT_LISTS = b"e]\x94("
-"""What stands between lists of several: APPENDS, EMPTY_LIST, MEMOIZE, MARK."""
+_NEXT_LISTS = b"e]"
+"""What stands between lists of several, with a number and MARK: APPENDS, EMPTY_LIST."""
 
 
 @dataclass
@@ -79,6 +86,10 @@ class _Class:
     tries: int = _TRIES
     template: Template | None = None
     pieces: list[Piece] = field(default_factory=list)
+    end: int = -1
+    """Where the last ended, of arrays that are made at once."""
+    first: int = 0
+    """The number that came next there."""
     asked: Memo | None = None
     """Where C has the same under the numbers that it asks for, as it always will: a file that gives
     numbers in order gives none twice.
@@ -91,6 +102,8 @@ class Watched(NamedTuple):
     start: int
     begin: bytes
     """The instructions up to that which makes it."""
+    first: int
+    """The number that came next before those."""
     maker: object
     n_marks: int
     height: int
@@ -122,17 +135,20 @@ class Repeats:
     ) -> Made | None:
         """Make the objects that begin before an instruction, and repeat what was learned.
 
-        It is NEWOBJ, or a REDUCE that makes an empty array. The objects, or the lists that they are
-        in, are on the stack then. Returns None for others, which are watched if they may repeat.
+        It is NEWOBJ, or a REDUCE that makes an array. The objects, or the lists that they are in,
+        are on the stack then. Returns None for others, which are watched if they may repeat.
         """
         maker, args = stack[-2:]
         is_array = data[at] == 0x52
-        if is_array and self._key_of(maker) != EMPTY_ARRAY:
+        key = self._key_of(maker) if is_array else None
+        if is_array and key != EMPTY_ARRAY and key != BUFFER:
             return None
         known = self._classes.setdefault(identity(maker), _Class())
         known.n_seen += 1
-        begin = _begin_of_array(data, at) if is_array else _begin_of_object(data, at)
-        if known.n_seen < 2 or not known.tries or begin is None:
+        if key == BUFFER:
+            return self._run_buffer(known, data, at, memo, stack, metastack)
+        begin, n_begun = _begin_of_array(data, at) if is_array else _begin_of_object(data, at)
+        if known.n_seen < 2 or not known.tries or not begin:
             return None
         start = at + 1 - len(begin)
         if known.n_seen == 2 and not is_array and not _repeats(data, begin, start):
@@ -140,31 +156,74 @@ class Repeats:
             return None
         if type(args) is not tuple or not (is_empty_array(*args) if is_array else not args):
             return None
-        if known.template is not None:
-            first = len(memo) + memo.n_in_runs - known.template.n_begun
-            counted = first, known.template.n_numbers
-            found = _matched(known.pieces, data, start, counted, _gaps(stack, metastack))
-            made = _made(known, found, len(begin) - 1, memo, stack, metastack)
-            if made is not None:
-                known.tries = _TRIES
-                return made
-        self.watched.append(Watched(start, begin, maker, len(metastack), len(stack) - 1))
-        return None
+        made = self._more(known, data, start, at, memo, stack, metastack)
+        if made is None:
+            first = memo.n_given - n_begun
+            place = len(metastack), len(stack) - 1
+            self.watched.append(Watched(start, begin, first, maker, *place))
+        return made
+
+    def _run_buffer(
+        self,
+        known: _Class,
+        data: bytes,
+        at: int,
+        memo: Memo,
+        stack: list[object],
+        metastack: list[list[object]],
+    ) -> Made | None:
+        """Make an array as protocol 5 writes it, in one call, where it comes right after another.
+
+        What makes it begins where the one before has ended, and is learned with its last call.
+        """
+        start, first, end = known.end, known.first, at + 1 + _N_BYTES_OF_PUT.get(data[at + 1], 0)
+        made = None
+        if start >= 0 and known.tries and _is_buffer(data, start, at):
+            made = self._more(known, data, start, at, memo, stack, metastack)
+            if made is None:
+                self._learn(known, data[start:end], memo, first, stack[-2])
+        known.end = end if made is None else made.end
+        known.first = memo.n_given + (made is None)
+        return made
+
+    def _more(
+        self,
+        known: _Class,
+        data: bytes,
+        start: int,
+        at: int,
+        memo: Memo,
+        stack: list[object],
+        metastack: list[list[object]],
+    ) -> Made | None:
+        """Make the objects that begin in a place, of which one has been run up to another."""
+        if known.template is None:
+            return None
+        counted = memo.n_given - known.template.n_begun, known.template.n_numbers
+        found = _matched(known.pieces, data, start, memo, counted, _gaps(stack, metastack))
+        made = _made(known, found, at - start, memo, stack, metastack)
+        if made is not None:
+            known.tries = _TRIES
+        return made
 
     def learn(self, data: bytes, end: int, memo: Memo, place: tuple[int, int]) -> None:
         """Learn the object that was last watched, if it is that in a place that is now filled."""
-        while self.watched and self.watched[-1][3:] > place:
+        while self.watched and self.watched[-1][4:] > place:
             self.watched.pop()  # it was never filled
-        if not self.watched or self.watched[-1][3:] != place:
+        if not self.watched or self.watched[-1][4:] != place:
             return
-        start, begin, maker, *_ = self.watched.pop()
-        if begin[-1] == 0x52 and not data.startswith(begin, end):
+        start, begin, first, maker, *_ = self.watched.pop()
+        if begin[-1] == 0x52 and not _BEGIN_OF_ARRAY.match(data, end):
             return  # arrays are learned where another comes next
-        known = self._classes[identity(maker)]
+        self._learn(self._classes[identity(maker)], data[start:end], memo, first, maker)
+
+    def _learn(self, known: _Class, data: bytes, memo: Memo, first: int, maker: object) -> None:
         known.tries -= 1
-        if self.is_older or end - start > _MOST_BYTES or self.n_steps > _MOST_STEPS:
+        if self.is_older or len(data) > _MOST_BYTES or self.n_steps > _MOST_STEPS:
             return
-        learner = Learner(data[start:end], memo, self._key_of)
+        if not memo.is_in_order:  # where a number that is asked for may be another's
+            return
+        learner = Learner(data, memo, first, self._key_of)
         try:
             found = learner.template()
         except (Odd, IndexError, KeyError, ValueError):
@@ -190,24 +249,48 @@ def _repeats(data: bytes, begin: bytes, at: int) -> bool:
     return True
 
 
-def _begin_of_object(data: bytes, at: int) -> bytes | None:
-    """Return what asks for a class of which NEWOBJ makes an object with no arguments."""
-    if at < 6 or data[at - 1 : at] != b")":
-        return None
-    if data[at - 3 : at - 2] == b"h":
-        return data[at - 3 : at + 1]
-    return data[at - 6 : at + 1] if data[at - 6 : at - 5] == b"j" else None
+def _begin_of_object(data: bytes, at: int) -> tuple[bytes, int]:
+    """Return what asks for a class of which NEWOBJ makes an object with no arguments.
 
+    Also returns how many numbers that gives out, which is none. Returns nothing for others.
+    """
+    if at >= 6 and data[at - 1 : at] == b")":
+        if data[at - 3 : at - 2] == b"h":
+            return data[at - 3 : at + 1], 0
+        if data[at - 6 : at - 5] == b"j":
+            return data[at - 6 : at + 1], 0
+    return b"", 0
+
+
+_PUT = rb"(?:\x94|q.|r.{4})"
+
+_N_BYTES_OF_PUT = {0x94: 1, **PUTS}
 
 _BEGIN_OF_ARRAY = re.compile(
-    rb"(?:h.|j.{4}){2}K\0\x85\x94(?:h.|j.{4}|C\x01b\x94)\x87\x94R\Z", re.DOTALL
+    rb"(?:h.|j.{4}){2}K\0\x85%b(?:h.|j.{4}|C\x01b(?P<letter>%b))\x87%bR" % ((_PUT,) * 3), re.DOTALL
 )
 
+_ENDS_SO = re.compile(rb"%b\Z" % _BEGIN_OF_ARRAY.pattern, re.DOTALL)
 
-def _begin_of_array(data: bytes, at: int) -> bytes | None:
-    """Return what asks for an empty array that REDUCE makes."""
-    found = _BEGIN_OF_ARRAY.search(data, max(at - 24, 0), at + 1)
-    return found and found[0]
+
+def _begin_of_array(data: bytes, at: int) -> tuple[bytes, int]:
+    """Return what asks for an empty array that REDUCE makes; also, how many numbers that gives."""
+    found = _ENDS_SO.search(data, max(at - 36, 0), at + 1)
+    return (found[0], 2 + (found["letter"] is not None)) if found else (b"", 0)
+
+
+_BUFFER_BEGINS = re.compile(rb"(?:h.|j.{4})\(\x96", re.DOTALL)
+
+_MOST_BETWEEN = 64
+
+
+def _is_buffer(data: bytes, start: int, at: int) -> bool:
+    """Tell whether an array of protocol 5 seems to be all that is made up to a REDUCE."""
+    found = _BUFFER_BEGINS.match(data, start)
+    if found is None:
+        return False
+    end = found.end() + 8 + int.from_bytes(data[found.end() : found.end() + 8], "little")
+    return end < at < end + _MOST_BETWEEN
 
 
 class _Match(NamedTuple):
@@ -266,7 +349,12 @@ def _gaps(stack: list[object], metastack: list[list[object]]) -> frozenset[bytes
 
 
 def _matched(
-    pieces: list[Piece], data: bytes, start: int, counted: tuple[int, int], gaps: frozenset[bytes]
+    pieces: list[Piece],
+    data: bytes,
+    start: int,
+    memo: Memo,
+    counted: tuple[int, int],
+    gaps: frozenset[bytes],
 ) -> _Match:
     """Return the objects that begin at a place, with one of the gaps or none between them.
 
@@ -277,21 +365,24 @@ def _matched(
     may_be_several = _NEXT_LISTS in gaps
     at, begins = start, data.startswith
     while at - start <= _AT_ONCE:
-        after = _end(pieces, data, at, counted[0] + n * counted[1] + n_gaps, frames)
+        after = _end(pieces, data, at, memo, counted[0] + n * counted[1] + n_gaps, frames)
         if after is None:
             break
         n, at, end = n + 1, after, after
+        number = counted[0] + n * counted[1] + n_gaps
         if n == 1 and _NEXT_LIST in gaps and begins(_NEXT_LIST, end):
             gap = _NEXT_LIST
         if gap == _NEXT_LIST:
-            if not begins(gap, end):
+            after = _after_gap(gap, data, end, number)
+            if after is None:
                 break
-            at, n_gaps = end + len(gap), n_gaps + 1
-        elif may_be_several and data[end] == 0x65:  # APPENDS
+            at, n_gaps = after, n_gaps + 1
+        elif may_be_several and begins(b"e", end):  # APPENDS
             whole = n, n_gaps, end + 1
-            if not begins(_NEXT_LISTS, end):
+            after = _after_gap(_NEXT_LISTS, data, end, number)
+            if after is None or not begins(b"(", after):
                 break
-            gap, at, n_gaps = _NEXT_LISTS, end + len(_NEXT_LISTS), n_gaps + 1
+            gap, at, n_gaps = _NEXT_LISTS, after + 1, n_gaps + 1
     if gap == _NEXT_LISTS:
         n, n_gaps, end = whole
     elif gap:
@@ -304,15 +395,28 @@ def _matched(
     return _Match(n, gap, n_gaps, program, end)
 
 
-def _end(pieces: list[Piece], data: bytes, at: int, number: int, frames: list[int]) -> int | None:
+def _after_gap(gap: bytes, data: bytes, at: int, number: int) -> int | None:
+    """Return where a gap ends that gives a number to the next list; None for anything else."""
+    if not data.startswith(gap, at):
+        return None
+    at += len(gap)
+    length = _N_BYTES_OF_PUT.get(data[at], 0) if at < len(data) else 0
+    said = data[at + 1 : at + length]
+    in_order = length == 1 or int.from_bytes(said, "little") == number
+    return at + length if length and in_order else None
+
+
+def _end(
+    pieces: list[Piece], data: bytes, at: int, memo: Memo, first: int, frames: list[int]
+) -> int | None:
     """Return where an object ends that begins at a place; None for one that is made otherwise.
 
-    It gives out numbers from some number on. Where frames begin in it is noted.
+    It gives out numbers from the first on. Where frames begin in it is noted.
     """
     begins = data.startswith
     count = b""  # of the nodes of a tree: what it says is how many there are
     try:
-        for same, n_same, starts, varies in pieces:
+        for same, n_same, starts, varies, n in pieces:
             if not begins(same, at):
                 frame = _frame(same, starts, data, at)
                 if frame is None:
@@ -329,28 +433,42 @@ def _end(pieces: list[Piece], data: bytes, at: int, number: int, frames: list[in
                 at += FRAME_BYTES
             if varies == NUMBER:
                 at += NUMBERS[data[at]]
-            elif varies == PUT:
-                length = PUTS[data[at]]
-                if int.from_bytes(data[at + 1 : at + length], "little") != number:
+            elif varies == DATA:
+                code, start = data[at], at + _N_BYTES_OF_DATA[data[at]]
+                at = start + int.from_bytes(data[at + 1 : start], "little")
+                if n != ANY and (at - start != n or code == 0x96):  # which no scalar is made of
                     return None
-                number, at = number + 1, at + length
+            elif varies in (PUT, OWN):
+                length = (PUTS if varies == PUT else GETS)[data[at]]
+                if int.from_bytes(data[at + 1 : at + length], "little") != first + n:
+                    return None
+                at += length
+            elif varies == WORD:
+                length = GETS[data[at]]
+                number = int.from_bytes(data[at + 1 : at + length], "little")
+                if number >= first or type(memo[number]) is not str:
+                    return None
+                at += length
             elif varies == COUNT:
                 said = data[at : at + NUMBERS[data[at]]]
                 at += len(said)
                 if count and said != count:
                     return None
                 count = b"" if count else said
-            elif data[at] == 0x42:  # BINBYTES
-                at += 5 + int.from_bytes(data[at + 1 : at + 5], "little")
-            elif data[at] == 0x43:  # SHORT_BINBYTES
-                at += 2 + data[at + 1]
-            elif data[at] == 0x96:  # BYTEARRAY8
-                at += 9 + int.from_bytes(data[at + 1 : at + 9], "little")
+            elif data[at] == 0x58:  # BINUNICODE
+                start = at + 5
+                at = start + int.from_bytes(data[at + 1 : start], "little")
+                if n != ANY and len(str(data[start:at], *TEXT_AS)) != n:
+                    return None
             else:
                 return None
-    except (KeyError, IndexError):  # no number, or no more data
+    except (KeyError, IndexError, UnicodeDecodeError):  # no number, or no more data
         return None
     raise AssertionError("the last piece is one that is fixed")
+
+
+_N_BYTES_OF_DATA = {0x43: 2, 0x42: 5, 0x96: 9}
+"""Instructions that push bytes, and how many of them say how many."""
 
 
 def _frame(same: bytes, starts: Iterable[int], data: bytes, at: int) -> int | None:

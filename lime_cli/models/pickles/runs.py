@@ -17,6 +17,7 @@ from __future__ import annotations
 import pickle
 import re
 import struct
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from itertools import islice
@@ -47,6 +48,11 @@ _LONGEST = 64
 _LEAST_FILE = 1 << 14
 """Smaller files have nothing to gain."""
 
+LEAST_ROOM = 1 << 14
+"""For numbers of small files."""
+
+_BEYOND = "numbers its objects beyond the size of the file"
+
 _CALLED = ("function", "dtype")
 
 STARTS = frozenset(b"\x8cXKMJGhj")
@@ -67,15 +73,20 @@ def frame_fits(data: bytes, at: int) -> bool:
 class Memo(dict[int, object]):
     """What a pickle has numbered; C keeps what was numbered in runs, until it is asked for."""
 
-    def __init__(self, size: int | None = None) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.n_in_runs = 0
         self.is_in_order = True
         """Whether every number is one more than the last, so that none stands for two things."""
+        self.most_number = sys.maxsize
+        """In a file: C makes room for all smaller numbers."""
         self._n_given = 0
-        self._size = size
-        """Of the file in bytes, if it is known: C makes room for all smaller numbers."""
         self._engine = _Engine()
+
+    @property
+    def n_given(self) -> int:
+        """How many numbers were given out, as pickle counts them."""
+        return len(self) + self.n_in_runs
 
     def __missing__(self, number: int) -> object:
         if not self.n_in_runs:
@@ -89,8 +100,8 @@ class Memo(dict[int, object]):
         """Give a value a number that the file chose."""
         self.is_in_order &= number == len(self) + self.n_in_runs
         if not self.is_in_order:
-            if self._size is not None and number > self._size:
-                raise Bomb("numbers its objects beyond the size of the file")
+            if number > self.most_number:
+                raise Bomb(_BEYOND)
             if number not in self and self._engine.has(number):
                 self.n_in_runs -= 1
         self[number] = value
@@ -111,9 +122,7 @@ class Memo(dict[int, object]):
         and there is nothing to push. Where a number may stand for two things, nothing is run: C
         would know the later one, and this memo the earlier.
         """
-        if len(data) < _LEAST_FILE:
-            return None
-        if not self.is_in_order:
+        if len(data) < _LEAST_FILE or not self.is_in_order:
             return None
         size = _Size(data[:1] == b"\x80" and data[1] >= 4, (len(data) >> 16).bit_length())
         found = _pairs(size).match(data, at)
@@ -207,8 +216,7 @@ class Memo(dict[int, object]):
         """Have C run what an expression matched, with all numbers that were given out."""
         n_new = len(self) - self._n_given
         if n_new:
-            given_out = list(islice(reversed(self.items()), n_new))
-            self._engine.give(given_out)
+            self._engine.give(list(islice(reversed(self.items()), n_new)))
             self._n_given = len(self)
         return self._engine.answer(program, given)
 

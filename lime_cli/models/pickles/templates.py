@@ -18,7 +18,15 @@ EMPTY_ARRAY = ("numpy._core.multiarray", "_reconstruct")
 _NATIVE = ("pandas", "xgboost", "lightgbm", "catboost", "lime_cli")
 """Packages whose objects are filled in ways of their own, as is what stands in for a class."""
 
-FIXED, NUMBER, DATA, COUNT, PUT = range(5)
+FIXED, NUMBER, DATA, TEXT, WORD, COUNT, PUT, OWN = range(8)
+"""What of an instruction may be otherwise.
+
+Nothing; which number it pushes; the bytes of an array or a scalar, or the text that these are
+encoded from; which word it asks for; the count of a tree's nodes; which number it gives out, or
+asks for where that is one of the object's own.
+"""
+
+_ENCODE, _BYTES, _SLICE = ("_codecs", "encode"), ("builtins", "bytes"), ("builtins", "slice")
 
 FRAME, FRAME_BYTES = 0x95, 9
 
@@ -28,6 +36,14 @@ NUMBERS = {0x4B: 2, 0x4D: 3, 0x4A: 5, 0x47: 9, 0x4E: 1, 0x88: 1, 0x89: 1}
 
 PUTS = {0x71: 2, 0x72: 5}
 """Instructions that give out a number that they say, and how many bytes they take."""
+
+GETS = {0x68: 2, 0x6A: 5}
+"""Instructions that ask for what has a number, and how many bytes they take."""
+
+TEXT_AS = ("utf-8", "surrogatepass")
+"""How pickle writes texts."""
+
+ANY = -1
 
 
 class Odd(Exception):
@@ -39,11 +55,18 @@ class _Token(NamedTuple):
 
     code: bytes
     may_vary: int
+    n: int
+    """Of ``PUT`` and ``OWN``, how many numbers the object gives out before the one that is meant.
+
+    Of ``DATA`` and ``TEXT``, how many bytes or letters there must be, or ``ANY``.
+    """
     varies: bool = False
 
 
-Piece = tuple[bytes, int, tuple[int, ...], int]
-"""What is the same in all, how long it is, where its instructions begin, and what follows."""
+Piece = tuple[bytes, int, tuple[int, ...], int, int]
+"""What is the same in all, how long it is, where its instructions begin, and what follows: what of
+that varies, and its ``n``.
+"""
 
 
 class Template(NamedTuple):
@@ -62,12 +85,12 @@ class Template(NamedTuple):
         same, starts = b"", list[int]()
         for token in self.tokens:
             if token.varies:
-                found.append((same, len(same), tuple(starts), token.may_vary))
+                found.append((same, len(same), tuple(starts), token.may_vary, token.n))
                 same, starts = b"", []
             else:
                 starts.append(len(same))
                 same += token.code
-        return [*found, (same, len(same), tuple(starts), FIXED)]
+        return [*found, (same, len(same), tuple(starts), FIXED, ANY)]
 
     def merged(self, newer: Template) -> Template:
         """Let vary what does between this and another; return the other where more differs."""
@@ -75,10 +98,10 @@ class Template(NamedTuple):
             return newer
         tokens = []
         for one, other in zip(self.tokens, newer.tokens, strict=True):
-            if one.may_vary != other.may_vary or (one.code != other.code and not one.may_vary):
+            same = (one.may_vary, one.n) == (other.may_vary, other.n)
+            if not same or (one.code != other.code and not one.may_vary):
                 return newer
-            varies = one.varies or one.code != other.code
-            tokens.append(_Token(other.code, one.may_vary, varies))
+            tokens.append(other._replace(varies=one.varies or one.code != other.code))
         return newer._replace(tokens=tuple(tokens))
 
 
@@ -96,10 +119,11 @@ class _Part:
 class Learner:
     """Goes through the instructions that made an object, to tell what each of them is for."""
 
-    def __init__(self, data: bytes, memo: Memo, key_of: KeyOf) -> None:
-        self._data, self._memo, self._key_of = data, memo, key_of
+    def __init__(self, data: bytes, memo: Memo, first: int, key_of: KeyOf) -> None:
+        self._data, self._memo, self._first, self._key_of = data, memo, first, key_of
         self._codes: list[bytes] = []
         self._may_vary: list[int] = []
+        self._n: list[int] = []
         self._often: set[int] = set()
         self._got: dict[bytes, object] = {}
         self._stack: list[_Part] = []
@@ -125,22 +149,22 @@ class Learner:
             instruction = self._data[at : at + n_bytes]
             self._codes.append(instruction)
             self._may_vary.append(FIXED)
+            self._n.append(ANY)
             self._step(code, instruction)
             at += n_bytes
-        numbers = self._got.keys()
-        first = len(self._memo) + self._memo.n_in_runs - self._n_numbers
-        own = any(int.from_bytes(one[1:], "little") >= first for one in numbers)
-        if [part.kind for part in self._stack] != ["made"] or self._marks or self._n_open or own:
+        if [part.kind for part in self._stack] != ["made"] or self._marks or self._n_open:
             raise Odd
-        tokens = tuple(map(_Token, self._codes, self._may_vary, map(self._varies, count())))
-        got, begun = tuple(self._got.items()), self._n_begun
-        return Template(tokens, got, self._n_numbers, begun or 0)
+        varies = map(self._varies, count())
+        tokens = tuple(map(_Token, self._codes, self._may_vary, self._n, varies))
+        fixed = {token.code for token in tokens if token.may_vary == FIXED}
+        got = tuple(one for one in self._got.items() if one[0] in fixed)
+        return Template(tokens, got, self._n_numbers, self._n_begun or 0)
 
     def _varies(self, place: int) -> bool:
         """Tell what varies in most models, which need not be learned from one more object."""
         often = place in self._often or self._codes[place][:1] == b"J"  # as seeds are
         may_vary = self._may_vary[place]
-        return may_vary in (DATA, COUNT, PUT) or (may_vary == NUMBER and often)
+        return may_vary not in (FIXED, NUMBER, WORD) or (may_vary == NUMBER and often)
 
     def _n_bytes(self, code: int, at: int) -> int:
         if code in NUMBERS:
@@ -157,14 +181,19 @@ class Learner:
         stack, last = self._stack, len(self._codes) - 1
         if code in NUMBERS:
             stack.append(_Part("number", last))
-        elif code in (0x68, 0x6A):  # BINGET, LONG_BINGET
-            self._got[instruction] = self._memo[int.from_bytes(instruction[1:], "little")]
-            stack.append(_Part("got", last, self._got[instruction]))
+        elif code in GETS:
+            number = int.from_bytes(instruction[1:], "little")
+            if number < self._first:
+                self._got[instruction] = self._memo[number]
+                stack.append(_Part("got", last, self._got[instruction]))
+            else:  # of which a call, a key or an array must not be made: it may hold what varies
+                self._may_vary[last], self._n[last] = OWN, number - self._first
+                stack.append(_Part("own", last))
         elif code == 0x94:  # MEMOIZE
             self._n_numbers += 1
-        elif code in (0x71, 0x72):  # BINPUT, LONG_BINPUT
+        elif code in PUTS:
+            self._may_vary[last], self._n[last] = PUT, self._n_numbers
             self._n_numbers += 1
-            self._may_vary[last] = PUT
         elif code in (0x42, 0x43, 0x96):
             stack.append(_Part("bytes", last))
         elif code in (0x8C, 0x58):
@@ -185,8 +214,9 @@ class Learner:
             first = self._first_since_mark(last)
             stack.append(_Part("tuple", first, self._taken(self._marks.pop())))
         elif code in (0x61, 0x65):  # APPEND, APPENDS
-            self._taken(len(stack) - 1 if code == 0x61 else self._marks.pop())
+            parts = self._taken(len(stack) - 1 if code == 0x61 else self._marks.pop())
             self._last("list")
+            self._loosen_words(parts)
         elif code in (0x73, 0x75):  # SETITEM, SETITEMS
             self._set(self._taken(len(stack) - 2 if code == 0x73 else self._marks.pop()))
         elif code in (0x81, 0x52):  # NEWOBJ, REDUCE
@@ -234,20 +264,49 @@ class Learner:
         callee, args = self._taken(len(self._stack) - 2)
         if callee.kind != "got" or args.kind != "tuple":
             raise Odd
-        for place in range(args.first, len(self._codes)):
+        given = range(args.first, len(self._codes))
+        if any(self._may_vary[place] == OWN for place in given):
+            raise Odd
+        for place in given:
             if self._may_vary[place] != PUT:
                 self._may_vary[place] = FIXED
         key = self._key_of(callee.held)
+        if key == _ENCODE:
+            self._stack.append(self._encoded(args.held))
+            return
+        if key == _BYTES and not args.held:
+            self._stack.append(_Part("made", callee.first, b""))
+            return
         if key == BUFFER:
             self._loosen_array(args.held[0], args.held[2])
             callee.held = args.held[2]
         elif key == EMPTY_ARRAY and self._is_empty(args.held):
             self._n_open += 1
-        elif key not in (SCALAR, TREE):
+        elif key == SCALAR:
+            self._loosen_scalar(*args.held)
+        elif key not in (TREE, _SLICE):
             raise Odd
         kind = {EMPTY_ARRAY: "array", TREE: "object"}.get(key, "made")
         held = callee.held if key == BUFFER else key
         self._stack.append(_Part(kind, callee.first, held))
+
+    def _encoded(self, args: Sequence[_Part]) -> _Part:
+        """Return the bytes that a text is encoded to, as protocol 2 writes them."""
+        text, encoding = args
+        if self._codes[text.first][:1] != b"X" or encoding.held not in ("latin1", "latin-1"):
+            raise Odd
+        return _Part("bytes", text.first)
+
+    def _loosen_scalar(self, _dtype: _Part, data: _Part) -> None:
+        """Let the bytes of a scalar be others, of which there are as many."""
+        if data.kind == "bytes":
+            self._loosen_bytes(data.first)
+            code = self._codes[data.first]
+            held = code[{0x43: 2, 0x96: 9}.get(code[0], 5) :]
+            self._n[data.first] = len(held if code[0] != 0x58 else str(held, *TEXT_AS))
+
+    def _loosen_bytes(self, place: int) -> None:
+        self._may_vary[place] = TEXT if self._codes[place][:1] == b"X" else DATA
 
     def _is_empty(self, args: Sequence[_Part]) -> bool:
         """Tell what an empty array is asked for with: its class, its shape, a type's letter."""
@@ -279,7 +338,7 @@ class Learner:
         if shape.kind != "tuple":
             raise Odd
         if data.kind == "bytes":
-            self._may_vary[data.first] = DATA
+            self._loosen_bytes(data.first)
         elif data.held != b"":  # others would be shared with an array that has them
             raise Odd
         self._loosen(shape.held, often=True)
@@ -297,6 +356,14 @@ class Learner:
                 self._may_vary[part.first] = NUMBER
                 if often:
                     self._often.add(part.first)
+
+    def _loosen_words(self, parts: Iterable[_Part]) -> None:
+        """Let words be others where these go into lists, alone or in tuples, as names do."""
+        for part in parts:
+            if part.kind == "tuple":
+                self._loosen_words(part.held)
+            elif type(part.held) is str and self._codes[part.first] in self._got:
+                self._may_vary[part.first] = WORD
 
 
 def _is_plain(cls: object) -> bool:

@@ -38,7 +38,7 @@ from lime_cli.models.pickles.policy import (
     canonical,
 )
 from lime_cli.models.pickles.repeats import Repeats
-from lime_cli.models.pickles.runs import STARTS, Memo, Values, frame_fits
+from lime_cli.models.pickles.runs import LEAST_ROOM, STARTS, Memo, Values, frame_fits
 from lime_cli.models.walking import identity
 
 MAX_LONG_BYTES = 8192
@@ -112,7 +112,9 @@ class Reader(pickle._Unpickler):
         self.stack = []
         self.append = self.stack.append
         self.proto = 0
-        self.memo = Memo(self.end)
+        self.memo = Memo()
+        if self.end is not None:
+            self.memo.most_number = max(self.end, LEAST_ROOM)
         read, instructions = self.read, self.instructions
         try:
             if isinstance(self.stream, BytesIO):

@@ -16,7 +16,7 @@ from lime_cli.options.engine import EngineOptions
 from lime_cli.options.groups import option, options
 from lime_cli.options.inputs import ImageOptions, TableOptions, TextOptions
 from lime_cli.options.kinds import KindGroup
-from lime_cli.options.model import ImageModelOptions, ModelOptions
+from lime_cli.options.model import ImageModelOptions, ModelOptions, TableModelOptions
 from lime_cli.options.output import ReportOptions, format_option
 from lime_cli.options.running import ClockOptions
 
@@ -69,9 +69,9 @@ def evaluate() -> None:
 
 
 @evaluate.command(cls=ModelCommand, short_help="Evaluate explanations of rows of a table.")
-@options(ModelOptions, TableOptions, RepeatedOptions, VerdictOptions, ClockOptions)
+@options(TableModelOptions, TableOptions, RepeatedOptions, VerdictOptions, ClockOptions)
 def tabular(
-    model: ModelOptions,
+    model: TableModelOptions,
     table: TableOptions,
     engine: RepeatedOptions,
     report: VerdictOptions,

@@ -126,7 +126,9 @@ def _report(file: ModelFile, options: InspectionOptions) -> tuple[ModelReport, L
     try:
         report = replace(report, probe=probe(file, report, rows))
         if options.against is not None and rows is not None:
-            other = file._replace(path=options.against, format="auto", sha256=None, output=None)
+            other = file._replace(
+                path=options.against, format="auto", sha256=None, output=None, transformers=()
+            )
             with clock.explaining({0: (1, "--check-against")}, 0):
                 report = replace(report, check=check(file, other, report, rows, options.difference))
     except LimexError as error:

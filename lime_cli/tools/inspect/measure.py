@@ -405,6 +405,8 @@ class Choice:
     """Whether limex would choose so; else it is for a person to say."""
     modality: str = ""
     """Empty for an option of every modality."""
+    repeated: bool = False
+    """Whether each of its values is typed with a name of its own."""
 
 
 def modality_of(report: ModelReport) -> str | None:
@@ -475,6 +477,7 @@ def _common(report: ModelReport) -> Iterator[Choice]:
     elif names is not None:
         yield Choice("task", "classification", "it has classes")
     said = report.said
+    yield from _of_files(report)
     yield from _of_tokens(report)
     if said is not None and said.output is not None:
         yield Choice("model-output", said.output, "as said")
@@ -490,6 +493,21 @@ def _common(report: ModelReport) -> Iterator[Choice]:
         yield Choice("classes", names if named else "names.txt", why, named)
 
 
+def _of_files(report: ModelReport) -> Iterator[Choice]:
+    """List the transformers that were named; a sidecar names none outside its folder."""
+    folder, named = (
+        Path(report.path).parent.resolve(),
+        report.said.transformers if report.said else (),
+    )
+    places = tuple(os.path.relpath(Path(one).resolve(), folder) for one in named)
+    if places:
+        inside = not any(one.startswith("..") for one in places)
+        yield Choice("transformer", places, "as said" if inside else OUTSIDE, inside, repeated=True)
+
+
+OUTSIDE = "outside the model's folder, which MODEL.toml cannot name: type it"
+
+
 def _of_tokens(report: ModelReport) -> Iterator[Choice]:
     """List what makes token ids of texts, and probabilities of what the graph answers."""
     said = report.said
@@ -503,8 +521,7 @@ def _of_tokens(report: ModelReport) -> Iterator[Choice]:
         if inside:
             yield Choice("tokenizer", place, "beside it" if beside else "as said")
         elif not beside:
-            why = "outside the model's folder, which MODEL.toml cannot name: type it"
-            yield Choice("tokenizer", place, why, False)
+            yield Choice("tokenizer", place, OUTSIDE, False)
     limit = known_input(report).max_tokens
     if limit is not None:
         yield Choice("max-tokens", limit, "longer texts are cut there")

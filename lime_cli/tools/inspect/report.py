@@ -15,6 +15,7 @@ from lime_cli.formats.terminal import GAP, KEY, MARGIN, Page, page_of
 from lime_cli.models.onnx.graph import Port
 from lime_cli.running import fence
 from lime_cli.tools.inspect.measure import (
+    Choice,
     ModelReport,
     choices,
     known_classes,
@@ -229,12 +230,12 @@ def _options(report: ModelReport, page: Page) -> Iterator[Text]:
         return
     yield Text()
     command = f"limex explain {modality} {shlex.quote(report.path)} {PLACES[modality]}"
+    for path in report.said.transformers if report.said else ():
+        command += f" --transformer {shlex.quote(path)}"
     yield _line("explain it", command, page)
-    chosen = [(one, _spelled(one.value)) for one in choices(report)]
+    chosen = [(one, _typed(one)) for one in choices(report)]
     for certain, key in ((True, "limex uses"), (False, "you may add")):
-        rows = [
-            (f"--{one.key} {value}", one.why) for one, value in chosen if one.certain is certain
-        ]
+        rows = [(words, one.why) for one, words in chosen if one.certain is certain]
         width = min(max((len(option) for option, _ in rows), default=0), OPTION)
         for number, (option, why) in enumerate(rows):
             room = page.look.width - len(MARGIN) - KEY - width - len(GAP)
@@ -243,8 +244,11 @@ def _options(report: ModelReport, page: Page) -> Iterator[Text]:
                 yield _line(key if number + place == 0 else "", f"{left}{GAP}{said.plain}", page)
 
 
-def _spelled(value: str | int | tuple[str, ...]) -> str:
-    return _some(value, 3, ",") if isinstance(value, tuple) else str(value)
+def _typed(one: Choice) -> str:
+    if one.repeated and isinstance(one.value, tuple):
+        return " ".join(f"--{one.key} {each}" for each in one.value)
+    spelled = _some(one.value, 3, ",") if isinstance(one.value, tuple) else str(one.value)
+    return f"--{one.key} {spelled}"
 
 
 def _names(report: ModelReport, page: Page) -> Iterator[Text]:
