@@ -149,7 +149,6 @@ def test_a_damaged_run_is_one_line(name: str, tmp_path: Path) -> None:
         unpickle(tmp_path / "m.pkl")
 
 
-@pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("high", [b"\x10\x00", b"\xff\x7f", b"\x00\x01"])
 def test_a_number_far_beyond_the_file_is_refused(high: bytes) -> None:
     content = b"\x80\x03(" + b"".join(
