@@ -237,6 +237,10 @@ AUTO_FILL = "auto"
 
 RESIZES = ("stretch", "crop", "pad", "pad-white")
 
+RESAMPLES = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming", "bilinear-aliased")
+"""Filters that resize, at their places in Pillow's own numbering. The last one is none of Pillow's:
+it looks at the nearest four pixels even where an image becomes smaller."""
+
 STYLES = ("outline", "heat", "hide", "panel")
 """Of an overlay."""
 

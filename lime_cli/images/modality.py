@@ -34,7 +34,7 @@ from lime_cli.images.segments import (
 from lime_cli.images.view import MODES, Pixels, Preprocessing, Values, View, preset
 from lime_cli.modality import OfFiles
 from lime_cli.models.model_file import ModelInput, PixelsInput
-from lime_cli.registry import AUTO_FILL, FILLS, LAYOUTS, LIME_SEGMENTER, SEGMENTERS
+from lime_cli.registry import AUTO_FILL, FILLS, LAYOUTS, LIME_SEGMENTER, RESAMPLES, SEGMENTERS
 from lime_cli.sources import Held, Source, local
 
 FEWEST_PIXELS = 16
@@ -95,7 +95,13 @@ ASSUMED = CodedWarning(
 CROPPED = CodedWarning(
     "preprocessing_assumed",
     "--preprocess {} also crops: of {} x {} pixels the model sees {} x {} in the middle; "
-    "--resize stretch shows it the whole image",
+    "--resize stretch shows it the whole image, --resize crop its shorter side",
+)
+
+RESAMPLED = CodedWarning(
+    "resample_assumed",
+    "the model does not say how images are resized, so the filter {} is assumed; --resample "
+    "changes it",
 )
 
 LIME = (LIKE_LIME, LIME_SEGMENTER)
@@ -130,6 +136,8 @@ class ImageModality(OfFiles):
     size: tuple[int, int] | None = None
     """(height, width) of the model's input; None takes every image at its own size."""
     resize: str | None = None
+    resample: str | None = None
+    """One of ``RESAMPLES``."""
     scale: float | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
@@ -183,6 +191,8 @@ class ImageModality(OfFiles):
         _check(filling, "--fill", self.fill, f"{AUTO_FILL}, {fills} or #RRGGBB")
         _check(self.max_pixels >= 1, "--max-pixels", self.max_pixels, "1 or more")
         _check(min(self.size or (1,)) >= 1, "--size", _by(self.size), "HEIGHTxWIDTH, 1x1 or more")
+        ways = ", ".join(RESAMPLES)
+        _check(self.resample in (None, *RESAMPLES), "--resample", self.resample, ways)
         _check(self.layout in LAYOUTS, "--layout", self.layout, "NHWC or NCHW")
         low, high = self.pixel_range or (0, 1)
         said = f"{low:g},{high:g}"
@@ -207,20 +217,19 @@ class ImageModality(OfFiles):
                 scale=given.scale,
                 mean=given.mean,
                 std=given.std,
-                resample=given.resample,
+                resample=base.resample if given.resample is None else given.resample,
                 channels="L" if self.channels == "L" else given.channels or base.channels,
                 floored=given.floored,
             )
-        own = self.resize in (None, base.resize)  # another way to fit has nothing of the preset's
         return Preprocessing(
             size=self.size,
             resize=self.resize or base.resize,
-            resize_to=base.resize_to if own else None,
+            resize_to=None if self.resize else base.resize_to,  # of the way that was not chosen
             scale=base.scale if self.scale is None else self.scale,
             mean=self.mean or base.mean,
             std=self.std or base.std,
             channels=self.channels or base.channels,
-            resample=base.resample,
+            resample=RESAMPLES.index(self.resample) if self.resample else base.resample,
             floored=base.floored,
         )
 
@@ -327,7 +336,7 @@ class ImageModality(OfFiles):
         values = 255 - photo.values if self.invert else photo.values
         raw = preprocessing.in_channels(view.grid(values))
         fill, masked, said = self._filled(raw, cut.on_grid, preprocessing, precision)
-        said = (*said, *self._cropped(view), *self._assumed(held))
+        said = (*said, *self._fitting(view), *self._assumed(held))
         parts = zip(cut.names, places(cut.labels, view), strict=True)
         return ImageInstance(
             subject=self._subject(source, photo, view, cut, fill, preprocessing),
@@ -378,14 +387,17 @@ class ImageModality(OfFiles):
         numbers = photo.numbers if self.assumed else None
         return None if numbers is None or (numbers.whole and self.network) else numbers
 
-    def _cropped(self, view: View) -> tuple[CodedWarning, ...]:
-        """Say that a preset leaves a part of the image out, where nobody asked for that."""
+    def _fitting(self, view: View) -> Iterator[CodedWarning]:
+        """Say what nobody asked for: a preset's leaving a part of the image out, and a filter."""
         y, x = view.y, view.x
         seen = round(x.stop - x.start), round(y.stop - y.start)
-        if self.resize or self.preprocess is None or seen == (x.length, y.length):
-            return ()
-        words = CROPPED.message.format(self.preprocess, x.length, y.length, *seen)
-        return (CROPPED._replace(message=words),)
+        if not (self.resize or self.preprocess is None or seen == (x.length, y.length)):
+            words = CROPPED.message.format(self.preprocess, x.length, y.length, *seen)
+            yield CROPPED._replace(message=words)
+        given = None if self.given is None or self.preprocess else self.given.resample
+        if view.is_resized and self.resample is None and given is None:
+            words = RESAMPLED.message.format(RESAMPLES[view.resample])
+            yield RESAMPLED._replace(message=words)
 
     def _assumed(self, held: ArrayNumbers | None) -> tuple[CodedWarning, ...]:
         if not self.assumed:

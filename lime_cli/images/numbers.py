@@ -77,7 +77,31 @@ DEPTHS = (8, 10, 12, 14)
 """Bits of numbers that are kept in 16."""
 
 
-def range_of(name: str, array: NDArray[Any], reading: ImageReading) -> tuple[CodedWarning, ...]:
+def said_of(name: str, array: NDArray[Any], reading: ImageReading) -> tuple[CodedWarning, ...]:
+    """Say what (h, w, c) numbers are taken for that may be something else."""
+    return (*_said_of_range(name, array, reading), *_said_of_opacity(name, array, reading))
+
+
+def _said_of_opacity(
+    name: str, array: NDArray[Any], reading: ImageReading
+) -> tuple[CodedWarning, ...]:
+    """Say that the last of 2 or 4 channels makes pixels white, where it does."""
+    if array.shape[2] not in OPACITY_LAST or reading.channels not in MODES or reading.opaque:
+        return ()
+    values = _scaled(name, array, reading)
+    if not ((values[..., -1:] < 255 - NEARLY) & (values[..., :-1] != 255)).any():
+        return ()
+    words = (
+        f"the last of the {array.shape[2]} channels of {name} is taken for opacity, so what is "
+        "transparent becomes white; if your program drops it, explain what numpy.save writes of "
+        "array[..., :-1]"
+    )
+    return (CodedWarning("transparent", words),)
+
+
+def _said_of_range(
+    name: str, array: NDArray[Any], reading: ImageReading
+) -> tuple[CodedWarning, ...]:
     """Say that numbers of 16 bits use so few of them that black and white may be others, and that
     floats are those of bytes; or that numbers go beyond those that a person said are black and
     white.
@@ -180,6 +204,9 @@ def channels_last(
 
 RANGES = {"b1": (0, 1), "u1": (0, 255), "u2": (0, 65_535), "f": (0, 1)}
 """Numbers that are black and white, by type; of other types a person must say it."""
+
+OPACITY_LAST = (2, 4)
+"""How many channels images have of which the last one says how opaque a pixel is."""
 
 NEARLY = 1e-3
 """Of 255: what rounding to float32 may take from a whole number, and more."""
@@ -338,7 +365,9 @@ def from_numbers(name: str, array: NDArray[Any], reading: ImageReading) -> tuple
     values: Values = _scaled(name, array, reading)
     if reading.channels not in MODES:
         return _drawn(values, reading.shown), values
-    if values.shape[2] in (2, 4):
+    if values.shape[2] in OPACITY_LAST and reading.opaque:
+        values = values[..., :-1]
+    elif values.shape[2] in OPACITY_LAST:
         share = np.clip(values[..., -1:] / 255, 0, 1)
         values = values[..., :-1] * share + np.float32(255) * (1 - share)
     pixels = np.clip(np.rint(values), 0, 255).astype(np.uint8)

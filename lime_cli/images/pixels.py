@@ -25,10 +25,10 @@ from lime_cli.images.numbers import (
     check_channels,
     check_size,
     from_numbers,
-    range_of,
     read_npy,
     read_npz,
     read_tiff,
+    said_of,
     with_channels,
     with_own_channels,
 )
@@ -141,7 +141,7 @@ def read_image(file: Path | Held, reading: ImageReading | None = None) -> Photo:
         found = Decoded(
             *from_numbers(path.name, numbers, reading),
             1,
-            (*said, *range_of(path.name, numbers, reading)),
+            (*said, *said_of(path.name, numbers, reading)),
             ArrayNumbers.of(numbers, reading),
         )
     else:
@@ -220,7 +220,7 @@ def _decoded(name: str, data: bytes, reading: ImageReading) -> Decoded:
 
 def _tiff(name: str, data: bytes, reading: ImageReading) -> Decoded:
     numbers, n_pages = read_tiff(name, data, reading.max_pixels)
-    warnings = range_of(name, numbers, reading)
+    warnings = said_of(name, numbers, reading)
     return Decoded(*from_numbers(name, numbers, reading), n_pages, warnings)
 
 
@@ -275,8 +275,9 @@ def _foreign(name: str, data: bytes) -> InputError:
     if data[DICOM_AT : DICOM_AT + 4] == DICOM:
         return InputError(
             f"{name}: format not supported (DICOM)",
-            "save its pixels, numpy.save('slice.npy', pydicom.dcmread(...).pixel_array), and say "
-            "--pixel-range",
+            "save its numbers, of CT those in HU: d = pydicom.dcmread(...); numpy.save('a.npy', "
+            "pydicom.pixels.apply_rescale(d.pixel_array, d)); and say --pixel-range, and --invert "
+            "where d.PhotometricInterpretation is MONOCHROME1",
         )
     for sign, kind, hint in FOREIGN:
         loose = sign.startswith(ANYWHERE)
@@ -295,7 +296,7 @@ def _photographed(
         if image.mode != "F" and (image.mode != "I" or file_format == "PNG"):
             deep = deep.astype(np.uint16)
         deep = deep[..., None]
-        warnings = range_of(name, deep, reading)
+        warnings = said_of(name, deep, reading)
         return Decoded(*from_numbers(name, deep, reading), n_frames, warnings)
     if image.mode == "LAB":
         raise InputError(f"{name}: pixels of mode LAB", "convert it to RGB")

@@ -17,7 +17,7 @@ from PIL import Image
 
 from lime_cli.engine.model import FloatArray, IntArray
 from lime_cli.errors import SettingsError
-from lime_cli.registry import RESIZES
+from lime_cli.registry import RESAMPLES, RESIZES
 
 Pixels = NDArray[np.uint8]
 
@@ -76,12 +76,14 @@ class View:
     y: Axis
     x: Axis
     resample: int = 2
-    """Pillow's number of the filter that resizes."""
+    """The place in ``RESAMPLES`` of the filter that resizes."""
     padding: tuple[int, ...] = (0, 0, 0)
     """The colour around the view: red, green and blue, black being 0."""
 
     def seen(self, pixels: Values, size: tuple[int, int]) -> Values:
         """Return the part the model sees, resized to ``size`` without the padding."""
+        if self.resample == ALIASED:
+            return _aliased(pixels, self.y, self.x, size)
         if pixels.dtype == np.uint8 and pixels.shape[2] == 3:
             return self._resized(pixels, size)
         planes = (np.ascontiguousarray(plane) for plane in np.moveaxis(pixels, -1, 0))
@@ -91,9 +93,10 @@ class View:
         """Return (grid height, grid width, c): what the model sees, and the padding."""
         (top, bottom), (left, right) = self.y.inner, self.x.inner
         shape = (self.y.grid, self.x.grid, pixels.shape[2])
-        grid = np.empty(shape, pixels.dtype)
+        seen = self.seen(pixels, (bottom - top, right - left))
+        grid = np.empty(shape, seen.dtype)
         grid[:] = self.padding if shape[2] == len(self.padding) else round(_luma(self.padding))
-        grid[top:bottom, left:right] = self.seen(pixels, (bottom - top, right - left))
+        grid[top:bottom, left:right] = seen
         return grid
 
     def _resized(self, plane: Values, size: tuple[int, int]) -> Values:
@@ -101,6 +104,11 @@ class View:
         image = Image.fromarray(plane)
         resized = image.resize(size[::-1], Image.Resampling(self.resample), box=box)
         return np.asarray(resized, plane.dtype)
+
+    @property
+    def is_resized(self) -> bool:
+        """Whether what the model sees has another size in the image."""
+        return any(one.stop - one.start != one.n_inner for one in (self.y, self.x))
 
     def working_size(self, longest: int) -> tuple[int, int]:
         """Return the view's own size, shrunk to ``longest`` on its longer side where larger."""
@@ -167,6 +175,26 @@ def _cropped(length: int, grid: int, ratio: float, floored: bool) -> Axis:
     return Axis(length, first * pixel, (first + grid) * pixel, grid, (0, grid))
 
 
+ALIASED = RESAMPLES.index("bilinear-aliased")
+
+
+def _aliased(pixels: Values, y: Axis, x: Axis, size: tuple[int, int]) -> Values:
+    """Resize between the nearest four pixels, bytes without rounding, as ``tf.image.resize``."""
+    above, below, down = _between(y, size[0])
+    left, right, across = _between(x, size[1])
+    rows = pixels[above] * (1 - down)[:, None, None] + pixels[below] * down[:, None, None]
+    resized = rows[:, left] * (1 - across)[:, None] + rows[:, right] * across[:, None]
+    return np.asarray(resized, np.float32)
+
+
+def _between(axis: Axis, n: int) -> tuple[IntArray, IntArray, FloatArray]:
+    """Return (n,): the pixels before and behind each place, and the share of the latter."""
+    places = axis.start + (np.arange(n) + 0.5) / n * (axis.stop - axis.start) - 0.5
+    first = np.floor(places).astype(np.int64)
+    before, behind = (np.clip(one, 0, axis.length - 1) for one in (first, first + 1))
+    return before, behind, places - first
+
+
 def _carried(labels: IntArray, rows: IntArray, columns: IntArray) -> IntArray:
     framed: IntArray = np.pad(labels, (0, 1), constant_values=-1)  # index -1 finds the frame
     return np.asarray(framed[np.ix_(rows, columns)])
@@ -196,7 +224,7 @@ class Preprocessing:
     channels: str = "RGB"
     """``RGB``, ``BGR``, ``L`` (grey), or how many channels of any kind."""
     resample: int = 2
-    """Pillow's number of the filter that resizes: 2, bilinear, or 3, bicubic, say."""
+    """The place in ``RESAMPLES`` of the filter that resizes: 2, bilinear, or 3, bicubic, say."""
     floored: bool = False
     """Whether half a pixel of what ``crop`` leaves out is left out of the upper and left side."""
 

@@ -296,8 +296,8 @@ class PixelsInput(NamedTuple):
     scale: float = 1 / 255
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
-    resample: int = 2
-    """Pillow's number of the filter that resizes: 2, bilinear, or 3, bicubic, say."""
+    resample: int | None = None
+    """The place in ``RESAMPLES`` of the filter that resizes; None where nothing says it."""
     channels: str | None = None
     """``BGR`` where red and blue change places."""
     floored: bool = False
@@ -596,9 +596,11 @@ def _check_options(file: ModelFile, name: str) -> None:
         raise SettingsError(wrong, hint)
 
 
-def find_beside(package: str) -> None:
-    """Put the current folder at the end of the path where only there the package is found."""
-    here = Path.cwd()
+def find_beside(package: str, folder: Path | None = None) -> None:
+    """Put a folder, the current one by default, at the end of the path where only there the
+    package is found.
+    """
+    here = (folder or Path()).resolve()
     beside = (here / f"{package}.py").is_file() or (here / package).is_dir()
     if beside and importlib.util.find_spec(package) is None and str(here) not in sys.path:
         sys.path.append(str(here))
@@ -624,8 +626,8 @@ def form_of(file: ModelFile, path: Path) -> str:
     code = re.fullmatch(r"([^:]+)\.py(?::(\w+))?", path.name)
     if code is not None:
         raise ModelError(
-            f"{path.name}: is Python code; name a function in it as that of a module",
-            f"write {PYTHON_PREFIX}{code[1]}:{code[2] or 'NAME'}",
+            f"{path.name}: is Python code; name a function in it",
+            f"write {PYTHON_PREFIX}{path}" + ("" if code[2] else ":NAME"),
         )
     if path.name in CHECKPOINTS and (path.parent / "config.json").is_file():
         return "transformers"

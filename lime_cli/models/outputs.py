@@ -420,6 +420,8 @@ SCORED = "the scores of all labels are read in the order of the labels"
 
 NUMBERED = "the numbers of all labels are read in the order of the labels"
 
+OF_BYTES = "bytes are divided by 255"
+
 SHAPES: tuple[tuple[str, Callable[[RawOutput, Stated], RawOutput | None]], ...] = (
     (NUMBERED, _labelled),
     ("labels come first; the numbers after them are used", _after_labels),
@@ -431,7 +433,7 @@ SHAPES: tuple[tuple[str, Callable[[RawOutput, Stated], RawOutput | None]], ...] 
     ("a dictionary's columns are the outputs", _columns),
     ("several arrays are joined side by side", _several),
     ("a class that is named gets 1, the others 0", _labels),
-    ("bytes are divided by 255", _bytes),
+    (OF_BYTES, _bytes),
     ("axes of length one are dropped", _thin),
 )
 """What is done to an answer, in this order, each rule where it applies."""
@@ -703,6 +705,12 @@ TUPLE = CodedWarning(
     "output_assumed", "the model returns a tuple; its first part is read as the prediction"
 )
 
+BYTES = CodedWarning(
+    "output_assumed",
+    "the model returns bytes, which are divided by 255; if 255 does not stand for 1, explain a "
+    "function that returns the numbers meant: py:module:function",
+)
+
 ALONE = CodedWarning(
     "output_assumed",
     "the model returns the score of one label alone, {!r}; if it has others, a transformers "
@@ -716,6 +724,8 @@ def _assumed(
     """Say what numbers may be beside what they are taken for, where nobody said it."""
     if FIRST in output.rules:
         yield TUPLE
+    if OF_BYTES in output.rules:
+        yield BYTES
     scored = SCORED in output.rules or NUMBERED in output.rules
     if scored and output.names and len(output.names) == 1:
         yield ALONE._replace(message=ALONE.message.format(output.names[0]))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -422,10 +423,7 @@ def load(file: ModelFile, _content: None = None) -> Predictor:
         form = f"write py:{package}:{last}" if package and last != "py" else FORM
         raise ModelError(f"{file.path}: does not name a function", form)
     if module.endswith(".py"):
-        plain = module.removesuffix(".py").strip("./").replace("/", ".")
-        raise ModelError(
-            f"{file.path}: names a file, not a module", f"write py:{plain}:{attribute}"
-        )
+        module = _module_of(Path(module), file.path)
     found = _attribute(_imported(module, file.path), attribute, file.path)
     if not callable(found) and not can_predict(found):
         raise ModelError(
@@ -434,6 +432,24 @@ def load(file: ModelFile, _content: None = None) -> Predictor:
     digest = _digest(module)
     origin = Origin("python", lambda: digest, file.path)
     return predictor_of_object(found, file, origin)
+
+
+def _module_of(place: Path, name: str) -> str:
+    """Return what a file is imported as, from the current folder or else from its own; ModelError
+    where that is another module.
+    """
+    if not place.is_file():
+        raise ModelError(f"{name}: there is no file {place}", FORM)
+    parts = Path(os.path.relpath(place)).with_suffix("").parts
+    if os.pardir in parts:
+        find_beside(place.stem, place.parent)
+        parts = (place.stem,)
+    module = ".".join(parts)
+    source = getattr(_imported(module, name), "__file__", None)
+    if source is None or not place.samefile(source):
+        words = f"{name}: Python has another module that is called {module}"
+        raise ModelError(words, "rename the file")
+    return module
 
 
 def _imported(module: str, name: str) -> Any:

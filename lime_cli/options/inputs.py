@@ -19,7 +19,7 @@ from lime_cli.options.completion import columns, conditions
 from lime_cli.options.groups import Bytes, Options, Segmenter, argument, flag, group, listed, option
 from lime_cli.options.kinds import require
 from lime_cli.options.layers import LISTENER, tell
-from lime_cli.registry import AUTO_FILL, FILLS, MODALITIES, RESIZES
+from lime_cli.registry import AUTO_FILL, FILLS, MODALITIES, RESAMPLES, RESIZES
 from lime_cli.sources import Held, fetched
 
 if TYPE_CHECKING:
@@ -429,6 +429,13 @@ class ImageOptions(Options, heading="Input"):
         "How an image is fitted to the model's input; pad is black.",
         metavar="|".join((*RESIZES, "pad:#RRGGBB")),
     )
+    resample: str | None = option(
+        "--resample",
+        "Filter that resizes an image: one of Pillow's, or bilinear-aliased, as TensorFlow and "
+        "OpenCV do it; bilinear by default.",
+        type=click.Choice(RESAMPLES),
+        metavar="FILTER",
+    )
     scale: float | None = option(
         "--scale", "Factor for pixel values of 0-255.", type=float, metavar="X"
     )
@@ -466,6 +473,7 @@ class ImageOptions(Options, heading="Input"):
             preprocess=self.preprocess,
             size=_size(self.size),
             resize=self.resize,
+            resample=self.resample,
             scale=self.scale,
             mean=_numbers("--mean", self.mean),
             std=_numbers("--std", self.std),

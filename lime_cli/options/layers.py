@@ -44,10 +44,10 @@ DESCRIBING = frozenset((
     "merge-repeats", "model-format", "model-output", "na-values", "negative", "no-header",
     "numeric", "onehot", "penalty", "pixel-range", "positive", "preprocess", "quote", "radius",
     "read-as",
-    "refit", "rename", "resize", "samples", "scale", "seed", "segment-seed", "segmenter",
-    "segments", "selection", "sep", "sheet", "show", "size", "skip", "std", "strings", "strip",
-    "style", "surrogate", "target", "task", "text-column", "thousands", "tokenizer", "tolerance",
-    "top", "transformer", "unit", "weight-scale",
+    "refit", "rename", "resample", "resize", "samples", "scale", "seed", "segment-seed",
+    "segmenter", "segments", "selection", "sep", "sheet", "show", "size", "skip", "std",
+    "strings", "strip", "style", "surrogate", "target", "task", "text-column", "thousands",
+    "tokenizer", "tolerance", "top", "transformer", "unit", "weight-scale",
 ))
 # fmt: on
 """Options that a sidecar may give: what a model and its inputs are, how they are explained.

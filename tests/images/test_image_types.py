@@ -532,3 +532,27 @@ def test_pixels_that_are_white_for_their_transparency_alone_are_told(tmp_path, m
     opaque = Image.new("RGBA", (8, 8), (20, 60, 90, 255))
     opaque.save(tmp_path / "b.png")
     assert read_image(tmp_path / "b.png").warnings == ()
+
+
+@pytest.mark.parametrize("suffix", ["npy", "tif"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize(
+    ("opacity", "colour", "told"),
+    [(0, 0.25, True), (0.5, 0.25, True), (1, 0.25, False), (0, 1, False)],
+)
+def test_channels_that_make_numbers_white_are_told(tmp_path, suffix, dtype, opacity, colour, told):
+    most = 1 if dtype is np.float32 else np.iinfo(dtype).max
+    array = np.full((8, 8, 4), most * colour).astype(dtype)
+    array[..., 3] = most
+    array[2:4, :, 3] = most * opacity
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "npy":
+        np.save(path, array)
+    else:
+        tifffile.imwrite(path, array, photometric="rgb", extrasamples=["unassalpha"])
+    assert ("transparent" in [one.code for one in read_image(path).warnings]) == told
+    kept = read_image(path, ImageReading(opaque=True))
+    assert "transparent" not in [one.code for one in kept.warnings]
+    assert kept.values == pytest.approx(array[..., :3].astype(float) * 255 / most, abs=0.01)
+    bands = read_image(path, ImageReading(channels="4"))
+    assert "transparent" not in [one.code for one in bands.warnings]

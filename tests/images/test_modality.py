@@ -198,7 +198,7 @@ def test_the_record_says_what_was_done(tmp_path: Path) -> None:
     assert subject.facts["input"]["resize_to"] == 27
     assert instance.components[4].name == "superpixel 4"
     assert instance.components[4].value is None
-    assert ["also crops" in one.message for one in instance.warnings] == [True]
+    assert ["also crops" in one.message for one in instance.warnings].count(True) == 1
 
 
 def test_the_engine_finds_what_it_needs(tmp_path: Path) -> None:
@@ -325,7 +325,7 @@ def test_a_function_that_makes_bytes_of_0_to_1_is_told_of_0_to_255(tmp_path, pre
 
 def test_caffe_feeds_blue_first(limex):
     command = ("explain", "image", "sample_models/scenes.onnx", "sample_data/scene.png")
-    caffe = (*command, "--preprocess", "caffe", "--samples", "8", "-f", "json", "-q")
+    caffe = (*command, "--preprocess", "caffe", "--samples", "16", "-f", "json", "-q")
     said = limex(*caffe).out
     assert said == limex(*caffe, "--channels", "BGR").out
     assert said != limex(*caffe, "--channels", "RGB").out
@@ -485,8 +485,5 @@ def test_a_way_to_fit_that_is_typed_crops_nothing_of_the_preset_s(named: str, re
     modality = ImageModality(("a.png",), preprocess=named, resize=resize, size=(44, 44))
     view = modality.preprocessing.view((50, 60))
     assert (view.y.start, view.y.stop, view.x.start, view.x.stop) == (0, 50, 0, 60)
-    own = ImageModality(("a.png",), preprocess=named, resize="crop", size=(44, 44))
-    assert (
-        own.preprocessing
-        == ImageModality(("a.png",), preprocess=named, size=(44, 44)).preprocessing
-    )
+    preset = ImageModality(("a.png",), preprocess=named, size=(44, 44)).preprocessing
+    assert (preset.resize, preset.resize_to) == ("crop", 50)

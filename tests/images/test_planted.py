@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.images.modality import ImageModality
 from lime_cli.images.numbers import ImageReading
 from lime_cli.images.pixels import read_image
-from lime_cli.models.model_file import ModelFile, ModelInput
+from lime_cli.models.model_file import ModelFile, ModelInput, PixelsInput
+from lime_cli.registry import RESAMPLES
 from tests.images.test_image_types import lzw_tiff
 
 SIDE = 64
@@ -216,7 +218,7 @@ def test_channels_that_come_first_are_said(tmp_path):
 
 
 SIGNS = {
-    "slice.dcm": (b"\0" * 128 + b"DICM" + b"\0" * 50, "DICOM.*pydicom"),
+    "slice.dcm": (b"\0" * 128 + b"DICM" + b"\0" * 50, "DICOM.*apply_rescale.*--pixel-range"),
     "a.png": (
         b"version https://git-lfs.github.com/spec/v1\noid sha256:00",
         "Git LFS.*git lfs pull",
@@ -509,6 +511,105 @@ def test_what_a_folder_asks_for_that_is_not_done_is_refused_by_name(limex, tmp_p
     assert typed.fitted(model.input).read(next(typed.sources())).original().shape[1:3] == (32, 32)
 
 
+def as_tensorflow(rgb, height, width):
+    """Resize as ``tf.image.resize`` does by default: bilinear, half-pixel centres, no antialias.
+
+    Written after TensorFlow's documentation, pixel by pixel.
+    """
+    found = np.zeros((height, width, rgb.shape[2]))
+    for i, j in np.ndindex(height, width):
+        y, x = (i + 0.5) * len(rgb) / height - 0.5, (j + 0.5) * rgb.shape[1] / width - 0.5
+        for row, of_row in ((math.floor(y), 1 - y % 1), (math.floor(y) + 1, y % 1)):
+            for column, of_column in ((math.floor(x), 1 - x % 1), (math.floor(x) + 1, x % 1)):
+                held = rgb[min(max(row, 0), len(rgb) - 1), min(max(column, 0), rgb.shape[1] - 1)]
+                found[i, j] += of_row * of_column * held
+    return found
+
+
+@pytest.mark.parametrize("name", RESAMPLES)
+@pytest.mark.parametrize("size", [(24, 40), (70, 90)])
+def test_every_filter_resizes_as_its_owner_does(tmp_path, name, size):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 80, 3)).astype(np.uint8)
+    photo = Image.fromarray(noise)
+    photo.save(tmp_path / "a.png")
+    if name == "bilinear-aliased":
+        owner = as_tensorflow(noise, *size)
+    else:
+        owner = np.asarray(photo.resize(size[::-1], Image.Resampling[name.upper()]))
+    modality = ImageModality((str(tmp_path / "a.png"),), size=size, resample=name)
+    found = modality.read(next(modality.sources()))
+    np.testing.assert_allclose(found.original()[0], owner / 255, atol=1e-6)
+    assert "resample_assumed" not in [one.code for one in found.warnings]
+
+
+@pytest.mark.parametrize("name", RESAMPLES)
+@pytest.mark.parametrize("grey", [False, True])
+def test_every_filter_resizes_before_the_centre_is_cropped(tmp_path, name, grey):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 80, 3)).astype(np.uint8)
+    photo = Image.fromarray(noise[..., 0] if grey else noise)
+    photo.save(tmp_path / "a.png")
+    if name == "bilinear-aliased":
+        owner = as_tensorflow(noise[..., :1] if grey else noise, 32, 40)
+    else:
+        owner = np.asarray(photo.resize((40, 32), Image.Resampling[name.upper()]))
+    owner = owner.reshape(32, 40, -1)[:, 4:36] / 255
+    modality = ImageModality(
+        (str(tmp_path / "a.png"),), size=(32, 32), resample=name, resize="crop", preprocess="unit",
+        channels="L" if grey else None,
+    )  # fmt: skip
+    found = modality.read(next(modality.sources())).original()[0]
+    np.testing.assert_allclose(found, owner, atol=1.01 / 255 if name in "hamming lanczos" else 1e-6)
+
+
+def test_a_filter_that_nobody_named_is_said_where_an_image_is_resized(tmp_path):
+    path, size = str(saved(tmp_path, "png")), (SIDE // 2, SIDE)
+    whole = ModelInput(kind="image", size=(SIDE, SIDE), channels=3)
+    told = PixelsInput(resample=RESAMPLES.index("lanczos"))
+    for given, options, expected in (
+        (whole._replace(size=size), {}, True),
+        (whole._replace(size=size), {"preprocess": "unit"}, True),
+        (whole._replace(size=size), {"resample": "nearest"}, False),
+        (whole._replace(size=size, pixels=told), {}, False),
+        (whole._replace(size=size, pixels=told), {"preprocess": "unit"}, True),
+        (whole._replace(size=size, pixels=PixelsInput()), {}, True),
+        (whole, {}, False),
+        (whole._replace(size=None), {}, False),
+    ):
+        modality = ImageModality((path,), **options).fitted(given)
+        said = modality.read(next(modality.sources())).warnings
+        found = [one.message for one in said if one.code == "resample_assumed"]
+        assert len(found) == expected, (given, options)
+        assert all("bilinear" in one and "--resample" in one for one in found)
+
+
+def test_a_model_s_sidecar_may_name_the_filter(limex, tmp_path):
+    model, path = redness(tmp_path / "m.onnx", (1, 3, 20, 20)), saved(tmp_path, "png")
+    (tmp_path / "m.onnx.toml").write_text('resample = "bicubic"\npreprocess = "unit"\n')
+    done = limex("explain", "image", model, path, "--segmenter", "grid", "-f", "json")
+    assert done.code == 0, done.err
+    record = json.loads(done.out)
+    assert record["instance"]["facts"]["input"]["resample"] == RESAMPLES.index("bicubic")
+    assert "resample_assumed" not in [one["code"] for one in record["warnings"]]
+    again = limex("explain", "image", model, path, "--resample", "sinc")
+    assert again.code == 2
+    assert "bilinear-aliased" in again.err
+
+
+@pytest.mark.parametrize("preset", ["imagenet", "caffe"])
+def test_a_crop_that_is_typed_keeps_nothing_of_the_preset_s(tmp_path, preset):
+    """As torchvision's Resize(24) and CenterCrop(24) take it, not Resize(27)."""
+    noise = np.random.default_rng(0).integers(0, 256, (48, 80, 3)).astype(np.uint8)
+    photo = Image.fromarray(noise)
+    photo.save(tmp_path / "a.png")
+    owner = np.asarray(photo.resize((40, 24), Image.Resampling.BILINEAR))[:, 8:32] / 255
+    modality = ImageModality(
+        (str(tmp_path / "a.png"),), preprocess=preset, resize="crop", size=(24, 24),
+        scale=1 / 255, mean=(0.0,), std=(1.0,), channels="RGB", resample="bilinear",
+    )  # fmt: skip
+    found = modality.read(next(modality.sources())).original()[0]
+    np.testing.assert_allclose(found, owner, atol=1e-6)
+
+
 def test_padding_may_be_white(tmp_path):
     path = str(saved(tmp_path, "png"))
     found = {}
@@ -605,6 +706,17 @@ def test_a_configuration_of_timm_says_what_becomes_of_pixels(tmp_path, said, sid
     assert found.warnings == ()
     model.predict(found.original())
     assert model.identity.targets == ("cat", "dog")
+
+
+def test_timm_s_crop_of_half_a_pixel_is_torchvision_s(tmp_path):
+    """Which rounds it to even: of 30 x 37 pixels 27 x 27 begin at 2 and at 5."""
+    own = {"input_size": [3, 27, 27], "mean": [0.0] * 3, "std": [1.0] * 3, "crop_pct": 0.9}
+    config = {"architecture": "resnet10t", "label_names": ["cat", "dog"]}
+    held = {**config, "pretrained_cfg": {**own, "interpolation": "nearest"}}
+    (tmp_path / "config.json").write_text(json.dumps(held))
+    noise, _, found = read_with_folder(tmp_path)
+    resized = np.asarray(Image.fromarray(noise).resize((37, 30), Image.Resampling.NEAREST))
+    np.testing.assert_allclose(found.original()[0], resized[2:29, 5:32] / 255, atol=1e-6)
 
 
 @pytest.mark.parametrize("missing", [None, "mean", "classes"])

@@ -214,12 +214,6 @@ def test_an_adapter_without_its_model_is_told_what_merges_them(tmp_path):
         ModelFile(str(tmp_path)).load()
 
 
-@pytest.mark.parametrize("name", ["py:ef.py:p", "py:./ef.py:p"])
-def test_a_function_in_a_named_file_is_told_its_module(name):
-    with pytest.raises(ModelError, match=r"names a file, not a module; write py:ef:p$"):
-        ModelFile(name).load()
-
-
 def test_a_graph_goes_before_what_lies_deeper(tmp_path):
     (tmp_path / "net.onnx").write_bytes(b"")
     flavour = "flavors:\n  sklearn:\n    pickled_model: model.pkl\n"

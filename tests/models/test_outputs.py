@@ -143,7 +143,10 @@ def test_several_answers_of_named_classes_stand_side_by_side():
 def test_bytes_are_divided_by_255():
     raw = np.array([[51, 204], [255, 0]], np.uint8)
     assert read(raw) == pytest.approx(np.array([[0.2, 0.8], [1, 0]]))
-    assert settled(raw).probabilities
+    found = settled(raw)
+    assert found.probabilities
+    assert ["divided by 255" in one.message for one in found.warnings] == [True]
+    assert settled(raw / 255).warnings == ()
 
 
 @pytest.mark.parametrize("shape", [(2, 2, 1, 1), (2, 1, 2), (2, 1, 1, 2)])

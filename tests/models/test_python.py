@@ -119,6 +119,37 @@ def test_what_cannot_be_called_is_refused(name, message):
     assert str(caught.value).startswith(name)
 
 
+@pytest.mark.parametrize("place", ["{}.py", "./{}.py", "in_{}/{}.py", "{here}/{}.py", "../{}.py"])
+def test_a_function_may_be_named_by_its_file(tmp_path, monkeypatch, place):
+    name, here = f"by_file_{len(place)}", tmp_path / "here"
+    path = here / place.format(name, name, here=here)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    here.mkdir(exist_ok=True)
+    path.write_text("def half(texts): return [[0.5, 0.5] for _ in texts]")
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    model = ModelFile(f"py:{place.format(name, name, here=here)}:half").load()
+    assert model.predict(["a", "b"]).tolist() == [[0.5, 0.5]] * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("py:gone.py:f", "there is no file gone.py; write py:"),
+        ("py:json.py:f", "another module that is called json; rename the file"),
+        ("./own.py:f", "write py:own.py:f$"),
+        ("inner/own.py", "write py:inner/own.py:NAME$"),
+    ],
+)
+def test_a_file_whose_function_cannot_be_called_is_refused(tmp_path, monkeypatch, name, message):
+    (tmp_path / "here" / "inner").mkdir(parents=True)
+    for one in ("here/json.py", "here/own.py", "here/inner/own.py"):
+        (tmp_path / one).write_text("def f(texts): return [[0.5, 0.5] for _ in texts]")
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(ModelError, match=message):
+        ModelFile(name).load()
+
+
 def test_a_function_that_leaves_the_program_does_not():
     with pytest.raises(PredictionError, match=r"called exit \(3\)"):
         loaded("leaves").predict(TABLE)
@@ -523,7 +554,7 @@ def test_what_may_be_secret_in_the_words_of_an_exception_stays_there():
 @pytest.mark.parametrize("name", ["functions.py", "functions.py:total"])
 def test_a_file_of_python_is_no_model_but_holds_functions(tmp_path, name):
     (tmp_path / "functions.py").write_text("def total(frame): ...")
-    hint = "write py:functions:" + ("total" if ":" in name else "NAME")
+    hint = "write py:.*functions.py:" + ("total" if ":" in name else "NAME")
     with pytest.raises(ModelError, match=hint):
         ModelFile(str(tmp_path / name)).load()
 

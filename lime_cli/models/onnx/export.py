@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from lime_cli.errors import InputError
 from lime_cli.files import digest_of_file, from_json
 from lime_cli.models.model_file import CHECKPOINTS, PixelsInput
+from lime_cli.registry import RESAMPLES
 
 TOKENIZER = "tokenizer.json"
 
@@ -148,7 +149,8 @@ class Export(NamedTuple):
             std = tuple(one * (std[0] if len(std) == 1 else one) for one in deviation)
         flipped = said.get("do_flip_channel_order", kind == "mobilevit")
         resample = said.get("resample", 3 if kind in BICUBIC else 2)
-        resample = FILTERS.get(str(resample).lower(), resample)
+        named = str(resample).lower()
+        resample = RESAMPLES.index(named) if named in RESAMPLES else resample
         return PixelsInput(
             shown or sides or ((shorter, shorter) if shorter else None),
             "crop" if shorter else "stretch",
@@ -156,7 +158,7 @@ class Export(NamedTuple):
             scale if said.get("do_rescale", True) else 1.0,
             mean,
             std,
-            resample if resample in range(6) else 2,
+            resample if resample in range(6) else None,
             "BGR" if flipped else None,
             floored=not fast,
             unread=(*_unread(said, kind), *_padded(shown, sides, shorter)),
@@ -240,6 +242,7 @@ def _of_timm(config: dict[str, Any]) -> dict[str, Any]:
         "size": {"height": whole, "width": whole} if squash else {"shortest_edge": whole},
         "crop_size": {"height": height, "width": width},
         "do_center_crop": True,
+        "image_processor_type": "TimmImageProcessorFast",  # crops as torchvision does
         "image_mean": said.get("mean"),
         "image_std": said.get("std"),
         "resample": said.get("interpolation") or "bicubic",
@@ -303,9 +306,6 @@ BICUBIC = ("clip", "chineseclip", "deit", "beit", "siglip", "poolformer", "levit
 
 WHOLE, SHARE = 384, 224 / 256
 """Of ConvNext: from which size on images are stretched, not cropped; what is kept of others."""
-
-FILTERS = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "box": 4, "hamming": 5}
-"""Pillow's numbers of the filters that some files name."""
 
 SQUARE = ("deit", "beit", "efficientformer", "owlvit")
 """Kinds to which one number means both sides, though they crop."""

@@ -23,6 +23,7 @@ from lime_cli.models.onnx.tokenizer import Tokens, each_token, takes_tokens
 from lime_cli.models.onnx.vocabularies import is_made
 from lime_cli.models.outputs import ACTIVATIONS, Stated
 from lime_cli.models.predictor import Origin, Predictor, Way
+from lime_cli.registry import RESAMPLES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -180,7 +181,7 @@ def _told(metadata: Mapping[str, str]) -> PixelsInput | None:
         scale, mean, std = known
         return PixelsInput(scale=scale, mean=(mean,), std=(std,), channels=flipped)
     if metadata.get("author") == "Ultralytics" and metadata.get("task") == "classify":
-        return PixelsInput(resize="crop")
+        return PixelsInput(resize="crop", resample=RESAMPLES.index("bilinear"))
     return None
 
 
