@@ -82,6 +82,8 @@ def same(one: Any, other: Any) -> bool:
     """Compare answers of any kind to the last bit."""
     if isinstance(one, list | tuple):
         return len(one) == len(other) and all(itertools.starmap(same, zip(one, other, strict=True)))
+    if np.shape(one) != np.shape(other):
+        return False
     if getattr(one, "dtype", None) is not None and one.dtype.kind == "f":
         return np.array_equal(one, other, equal_nan=True)
     return bool(np.all(np.asarray(one == other)))

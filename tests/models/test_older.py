@@ -34,12 +34,13 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
     StackingClassifier,
+    VotingClassifier,
 )
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, TfidfVectorizer
 from sklearn.feature_selection import RFE, RFECV
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, SGDClassifier
-from sklearn.naive_bayes import GaussianNB
+from sklearn.naive_bayes import BernoulliNB, GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
@@ -59,6 +60,7 @@ from lime_cli.models.pickles import refusals
 from lime_cli.models.pickles.loading import unpickle
 from lime_cli.models.pickles.older import moved
 from lime_cli.models.pickles.policy import canonical
+from lime_cli.models.walking import objects
 from lime_cli.tabular.row import Table
 
 RANDOM = np.random.default_rng(0)
@@ -269,13 +271,30 @@ def test_how_deep_nodes_lie_is_measured_where_branches_lead_somewhere(
         unpickle(written(model, tmp_path / "old.pkl", monkeypatch))
 
 
-def test_how_many_members_answer_is_not_guessed(tmp_path) -> None:
-    model = BaggingClassifier(n_estimators=3, random_state=0).fit(X, TWO)
-    del model.n_estimators
-    (tmp_path / "m.pkl").write_bytes(pickle.dumps(model))
-    loaded = unpickle(tmp_path / "m.pkl")
-    with pytest.raises(AttributeError, match="n_estimators"):
-        loaded.predict_proba(X)
+@pytest.mark.parametrize(
+    ("parameter", "make", "rows"),
+    [
+        ("n_estimators", lambda: BaggingClassifier(n_estimators=3, random_state=0), X),
+        ("voting", lambda: VotingClassifier([("b", GaussianNB())], voting="soft"), X),
+        ("weights", lambda: KNeighborsClassifier(weights="distance"), X),
+        ("with_mean", lambda: make_pipeline(StandardScaler(with_mean=False), GaussianNB()), X),
+        ("preprocessor", lambda: make_pipeline(CountVectorizer(preprocessor=str), SVC()), TEXTS),
+        ("sublinear_tf", lambda: make_pipeline(TfidfVectorizer(sublinear_tf=True), SVC()), TEXTS),
+        ("alpha", lambda: make_pipeline(CountVectorizer(), BernoulliNB(alpha=2)), TEXTS),
+    ],
+)
+def test_what_every_version_wrote_is_not_guessed(parameter, make, rows, tmp_path) -> None:
+    model = make().fit(rows, TWO)
+    path = tmp_path / "m.pkl"
+    for one in objects(model):
+        getattr(one, "__dict__", {}).pop(parameter, None)
+    path.write_bytes(pickle.dumps(model))
+    loaded, plain = unpickle(path), pickle.loads(path.read_bytes())
+    assert not any(parameter in getattr(one, "__dict__", {}) for one in objects(loaded))
+    for one in (loaded, plain):
+        if parameter != "alpha":  # which only fitting reads
+            with pytest.raises(AttributeError, match=parameter):
+                one.predict(rows)
 
 
 def test_several_answers_of_a_stack_keep_their_encoders(tmp_path) -> None:

@@ -154,8 +154,30 @@ def test_a_number_far_beyond_the_file_is_refused(high: bytes) -> None:
     content = b"\x80\x03(" + b"".join(
         b"X\x05\0\0\0%5dr" % n + n.to_bytes(2, "little") + high for n in range(300)
     )
-    with pytest.raises(Refused, match="beyond the size of the file"):  # room for all smaller ones
-        built(content + b"t.")
+    stream = io.BytesIO(content + b"t.")
+    for one in (stream, io.BufferedReader(stream)):  # run as a whole, and piece by piece
+        one.seek(0)
+        with pytest.raises(Refused, match="beyond the size of the file"):  # room for all smaller
+            Builder(one, len(content) + 2, AllowList()).load()
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("name", ["words and numbers", "words and scalars", "forest"])
+def test_a_frame_that_ends_beyond_the_file_is_cut_short(
+    repeating: dict[str, Any], name: str, seed: int
+) -> None:
+    content = pickle.dumps(repeating[name] if name in repeating else HELD[name](), 4)
+    dice = random.Random(seed)
+    starts = [at for _, _, at in pickletools.genops(content)][2:]
+    at = dice.choice(starts[len(starts) // 2 :] if seed % 2 else starts)
+    left = len(content) - at
+    for length in (left + 1, 1 << 40, (1 << 64) - 1):
+        beyond = b"%b\x95%b%b" % (content[:at], length.to_bytes(8, "little"), content[at:])
+        for stream in (io.BytesIO(beyond), io.BufferedReader(io.BytesIO(beyond))):
+            with pytest.raises(EOFError):
+                Builder(stream, len(beyond), AllowList()).load()
+    within = b"%b\x95%b%b" % (content[:at], left.to_bytes(8, "little"), content[at:])
+    assert outcome(within, by_repeats=True) == outcome(content, by_repeats=True)
 
 
 CALLS = b"".join(

@@ -1,7 +1,7 @@
 """Batches that are killed, told to stop or run out of disk end with the same bytes.
 
-``LIMEX_KILLS`` says how many kills the slow loop makes, and a quarter as many signals the other;
-``LIMEX_SEED`` says when.
+``TESTS_KILLS`` says how many kills the slow loop makes, and a quarter as many signals the other;
+``TESTS_SEED`` says when.
 """
 
 import contextlib
@@ -177,7 +177,8 @@ def test_whenever_a_signal_comes_it_leaves_soon_and_the_end_is_the_same(folder, 
             chance.choice([os.kill, os.killpg])(process.pid, number)
         code, err = ended(process)
         assert time.monotonic() - began < 2.5
-        assert code in (0, codes[number], -number), err
+        is_up = "Could not import runpy" not in err  # which Python says before it runs anything
+        assert code in (0, codes[number], -number) or not is_up, err
         counts.update((number.name, f"exit {code}"))
         assert "Traceback" not in err or "lime_cli/" not in err  # Python may not be up yet
         if code == 0:

@@ -202,11 +202,83 @@ def _defaults(kind: Any) -> Mapping[str, object]:
     """Return the parameters of a class with the values that they have where nothing is said."""
     parameters = inspect.signature(kind.__init__).parameters.values()
     known = (one for one in parameters if one.default is not one.empty)
-    return {one.name: one.default for one in known if one.name not in _NEVER_NEW}
+    return {one.name: one.default for one in known if _is_new(kind, one.name)}
 
 
-_NEVER_NEW = frozenset({"n_estimators"})
-"""Parameters that every version wrote, and by which answers are divided: a default would guess."""
+def _is_new(kind: type, parameter: str) -> bool:
+    """Tell a parameter that some version did not write yet: a default for others would guess."""
+    classes = _NEW_IN.get(parameter, "").split()
+    return parameter in _NEW.split() or any(base.__name__ in classes for base in kind.__mro__)
+
+
+_NEW = (
+    "alpha_init behaviour break_ties ccp_alpha chain_method clip compute_distances "
+    "compute_inverse_components covariance_estimator distance_threshold drop "
+    "encoded_missing_value ensemble feature_name_combiner feature_names_out force_alpha "
+    "force_int_remainder_cols handle_missing importance_getter interaction_cst is_categorical "
+    "jitter keep_empty_features known_categories l1_ratios lambda_init max_categories max_fun "
+    "min_categories min_features_to_select min_frequency monotonic_cst n_oversamples n_targets "
+    "n_threads noise_variance normalize_components novelty positive_code positive_dict "
+    "power_iteration_normalizer quantile_method regularization rotation skip_complete "
+    "store_cv_values transform_input unit_variance unknown_value use_legacy_attributes "
+    "var_smoothing verbose_feature_names_out whiten_solver"
+)
+"""Parameters that scikit-learn added since 0.19, wherever an older class has them."""
+
+_NEW_IN: Mapping[str, str] = {
+    "add_indicator": "SimpleImputer",
+    "alpha_H": "NMF",
+    "alpha_W": "NMF",
+    "callback": "DictionaryLearning MiniBatchDictionaryLearning",
+    "categorical_features": "HistGradientBoostingClassifier HistGradientBoostingRegressor",
+    "categories": "OneHotEncoder",
+    "check_inverse": "FunctionTransformer",
+    "class_weight": "HistGradientBoostingClassifier",
+    "dtype": "KBinsDiscretizer",
+    "early_stopping": "HistGradientBoostingClassifier "
+    "HistGradientBoostingRegressor PassiveAggressiveClassifier "
+    "PassiveAggressiveRegressor Perceptron SGDClassifier SGDRegressor",
+    "fill_value": "IterativeImputer",
+    "handle_unknown": "OrdinalEncoder",
+    "iterated_power": "KernelPCA",
+    "l1_ratio": "LogisticRegression Perceptron",
+    "loss": "MLPRegressor",
+    "max_features": "HistGradientBoostingClassifier HistGradientBoostingRegressor SelectFromModel",
+    "max_iter": "ARDRegression BayesianRidge MeanShift "
+    "MiniBatchDictionaryLearning MiniBatchSparsePCA",
+    "max_no_improvement": "MiniBatchDictionaryLearning MiniBatchSparsePCA",
+    "max_samples": "ExtraTreesClassifier ExtraTreesRegressor "
+    "RandomForestClassifier RandomForestRegressor",
+    "metric": "FeatureAgglomeration Isomap",
+    "metric_params": "Isomap",
+    "n_iter_no_change": "GradientBoostingClassifier GradientBoostingRegressor "
+    "MLPClassifier MLPRegressor "
+    "PassiveAggressiveClassifier PassiveAggressiveRegressor Perceptron SGDClassifier "
+    "SGDRegressor",
+    "n_jobs": "CalibratedClassifierCV Nystroem RadiusNeighborsClassifier RadiusNeighborsRegressor",
+    "order": "PolynomialFeatures",
+    "p": "Isomap",
+    "positive": "LinearRegression Ridge RidgeClassifier",
+    "priors": "NearestCentroid",
+    "quantile": "HistGradientBoostingRegressor",
+    "radius": "Isomap",
+    "random_state": "AffinityPropagation KBinsDiscretizer Lars LassoLars",
+    "shrinkage": "QuadraticDiscriminantAnalysis",
+    "solver": "GammaRegressor PoissonRegressor QuadraticDiscriminantAnalysis TweedieRegressor",
+    "sparse_output": "SplineTransformer",
+    "store_cv_results": "RidgeClassifierCV",
+    "subsample": "KBinsDiscretizer",
+    "tol": "GradientBoostingClassifier GradientBoostingRegressor LinearRegression "
+    "MiniBatchDictionaryLearning MiniBatchSparsePCA SequentialFeatureSelector",
+    "transform_max_iter": "DictionaryLearning MiniBatchDictionaryLearning SparseCoder",
+    "validation_fraction": "GradientBoostingClassifier GradientBoostingRegressor "
+    "PassiveAggressiveClassifier "
+    "PassiveAggressiveRegressor Perceptron SGDClassifier SGDRegressor",
+    "verbose": "ClassifierChain ColumnTransformer FeatureUnion OneVsRestClassifier Pipeline "
+    "VotingClassifier VotingRegressor",
+    "warm_start": "HistGradientBoostingClassifier HistGradientBoostingRegressor IsolationForest",
+}
+"""Those that it added only to some classes, while others always had them."""
 
 
 _RENAMED = {

@@ -30,7 +30,7 @@ from itertools import chain
 from typing import NamedTuple, cast
 
 from lime_cli.models.pickles.constructors import BUFFER, is_empty_array
-from lime_cli.models.pickles.runs import Memo, Values
+from lime_cli.models.pickles.runs import Memo, Values, frame_fits
 from lime_cli.models.pickles.templates import (
     ANY,
     COUNT,
@@ -427,6 +427,8 @@ def _end(
             if varies == FIXED:
                 return at
             if data[at] == FRAME:
+                if not frame_fits(data, at):
+                    return None
                 frames.append(at)
                 at += FRAME_BYTES
             if varies == NUMBER:
@@ -472,7 +474,7 @@ _N_BYTES_OF_DATA = {0x43: 2, 0x42: 5, 0x96: 9}
 def _frame(same: bytes, starts: Iterable[int], data: bytes, at: int) -> int | None:
     """Return where a frame begins between instructions that are otherwise the same."""
     for start in starts:
-        if data[at + start] == FRAME:
+        if data[at + start] == FRAME and frame_fits(data, at + start):
             rest = at + start + FRAME_BYTES
             if data.startswith(same[:start], at) and data.startswith(same[start:], rest):
                 return at + start

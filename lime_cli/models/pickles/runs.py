@@ -65,6 +65,11 @@ MayCall = Callable[[object, object, int], bool]
 """Whether a function may be called for numpy's scalars: the function, the dtype, the bytes."""
 
 
+def frame_fits(data: bytes, at: int) -> bool:
+    """Tell whether the frame that begins at a place ends in the file, as plain unpickling asks."""
+    return int.from_bytes(data[at + 1 : at + 9], "little") <= len(data) - at - 9
+
+
 class Memo(dict[int, object]):
     """What a pickle has numbered; C keeps what was numbered in runs, until it is asked for."""
 
@@ -288,7 +293,7 @@ def _batches(found: re.Match[bytes], size: _Size) -> tuple[list[memoryview], int
                 break
             pieces.append(view[at : at + 1])
             at += 1
-        elif code == b"\x95":  # FRAME
+        elif code == b"\x95" and frame_fits(data, at):
             at += 9
         else:
             more = found.re.match(data, at)
@@ -296,7 +301,7 @@ def _batches(found: re.Match[bytes], size: _Size) -> tuple[list[memoryview], int
             if more is not None and more.groups() == found.groups():
                 pieces.append(view[at : more.end()])
                 at = more.end()
-            elif parted is not None and not found.re.groups:
+            elif parted is not None and frame_fits(data, parted.end(1)) and not found.re.groups:
                 pieces += (view[slice(*parted.span(1))], view[slice(*parted.span(2))])
                 at = parted.end()
             else:

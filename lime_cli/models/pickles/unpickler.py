@@ -38,7 +38,7 @@ from lime_cli.models.pickles.policy import (
     canonical,
 )
 from lime_cli.models.pickles.repeats import Repeats
-from lime_cli.models.pickles.runs import LEAST_ROOM, STARTS, Memo, Values
+from lime_cli.models.pickles.runs import LEAST_ROOM, STARTS, Memo, Values, frame_fits
 from lime_cli.models.walking import identity
 
 MAX_LONG_BYTES = 8192
@@ -113,6 +113,8 @@ class Reader(pickle._Unpickler):
         self.append = self.stack.append
         self.proto = 0
         self.memo = Memo()
+        if self.end is not None:
+            self.memo.most_number = max(self.end, LEAST_ROOM)
         read, instructions = self.read, self.instructions
         try:
             if isinstance(self.stream, BytesIO):
@@ -132,7 +134,6 @@ class Reader(pickle._Unpickler):
         """
         data = stream.getvalue()
         end = len(data)
-        self.memo.most_number = max(end, LEAST_ROOM)
         others = {code[0]: run for code, run in self.instructions.items() if code}
         apart = {code: run for code, run in others.items() if code in _READ_NOTHING}
         at = stream.tell()
@@ -219,7 +220,7 @@ class Reader(pickle._Unpickler):
                 elif code == 0x43:  # SHORT_BINBYTES
                     start, at = at + 2, at + 2 + data[at + 1]
                     push(data[start:at])
-                elif code == 0x95:  # FRAME
+                elif code == 0x95 and frame_fits(data, at):
                     at += 9
                 else:
                     break
@@ -280,12 +281,18 @@ class Reader(pickle._Unpickler):
         self.memo.is_in_order = False
         self.memo.put(number, self.stack[-1])
 
+    def load_binput(self) -> None:
+        self.memo.put(self.take(1)[0], self.stack[-1])
+
+    def load_long_binput(self) -> None:
+        self.memo.put(unpack("<I", self.take(4))[0], self.stack[-1])
+
     def load_stop(self) -> None:
         raise _Done
 
     def load_frame(self) -> None:
         # Frames only tell how far to read ahead; arrays of joblib lie between them.
-        self.take(8)
+        self.check_left(unpack("<Q", self.take(8))[0])
 
     def load_binbytes(self) -> None:
         self.append(self._bytes(unpack("<I", self.take(4))[0]))
