@@ -265,12 +265,8 @@ class Predictor:
 
     @property
     def asked(self) -> ModelInput:
-        """What it takes, with the ways to ask it what that leaves open.
-
-        Functions are asked no more than they need be: a call may cost more than time.
-        """
-        may = self.identity.format != "python"
-        return self.input._replace(takes=self.takes, predictions=self.predict if may else None)
+        """What it takes, with the ways to ask it what that leaves open."""
+        return self.input._replace(takes=self.takes, predictions=self.predict)
 
     def takes(self, inputs: Any) -> bool:
         """Tell whether it answers to a batch; how answers are read is not decided by that."""

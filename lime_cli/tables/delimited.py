@@ -335,8 +335,17 @@ def _check_title(name: str, first: str, separator: str, ahead: list[str]) -> Non
             n = first.count("\n") + place + 1
             raise InputError(
                 f"{name}: has {rest[0]} columns from line {n} on, one above it",
-                f"--skip {n - 1} leaves out the lines above the header",
+                f"--skip {n - 1} leaves out the lines above the header"
+                + _whole_cells(separator, [first, *ahead]),
             )
+
+
+def _whole_cells(separator: str, lines: list[str]) -> str:
+    """Tell how cells that hold the separator are read as they are, by a mark that none holds."""
+    free = next((mark for mark in "\t;|" if not any(mark in line for line in lines)), None)
+    if free is None:
+        return ""
+    return f"; if cells of its only column hold {separator!r}, --sep {free!r} keeps them whole"
 
 
 def _rows(name: str, reader: Any) -> Iterator[tuple[int, list[str] | str]]:

@@ -422,7 +422,8 @@ def is_numbered(header: Sequence[str]) -> bool:
 def cells_of(source: Source, record: Record, dialect: Dialect) -> Cells:
     """Return a row as a table of one; raise InputError for a broken one."""
     if record.fault:
-        raise InputError(record.fault, "correct the row, or remove it")
+        whole = ", or choose a --sep that no cell holds" * (len(record.header) == 1)
+        raise InputError(record.fault, "correct the row, or remove it" + whole)
     name = name_of(source.path)
     return Cells(name, record.header, (record.cells,), (record.line,), record.unit, dialect=dialect)
 

@@ -855,3 +855,19 @@ def test_a_graph_that_scales_bytes_itself_gets_bytes(tmp_path, name):
     assert found.original()[0] == pytest.approx(noise / (1 if expected else 255), abs=1e-4)
     said = [one.code for one in found.warnings]
     assert ("preprocessing_assumed" in said) != expected
+
+
+def test_a_function_gets_the_fill_that_changes_something_too(limex, tmp_path, monkeypatch):
+    (tmp_path / "reds.py").write_text(
+        "import numpy as np\n\n"
+        "def rate(images):\n"
+        "    logit = 60 * (images * (1, -0.5, -0.5)).mean((1, 2, 3)) - 2\n"
+        "    share = 1 / (1 + np.exp(-logit))\n"
+        "    return np.stack([share, 1 - share], 1)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    model, path = "py:reds.py:rate", saved(tmp_path, "png")
+    record, weights = quarters(limex, model, path, "--target", 0)
+    assert "fill_changes_little" in {one["code"] for one in record["warnings"]}
+    _, expected = quarters(limex, redness(tmp_path / "m.onnx"), path)
+    assert weights == pytest.approx(expected, abs=1e-4)

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import VotingClassifier
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -634,3 +635,21 @@ def test_cells_in_single_quotes_are_noticed_and_read(limex, tmp_path, data):
     found = json.loads(limex(*given, "--quote", "'").out)
     wanted = limex("explain", "tabular", "sample_models/loans.pkl", data / "loans.csv", *common)
     assert found["targets"] == json.loads(wanted.out)["targets"]
+
+
+@pytest.mark.parametrize("rows", ["good fun, great\nbad, dull\n", "good fun, great\nbad\n"])
+def test_a_column_of_texts_with_commas_is_read_by_the_separator_that_is_proposed(
+    limex, tmp_path, rows
+):
+    model = make_pipeline(CountVectorizer(), LogisticRegression())
+    model.fit(["good fun great", "bad dull"], ["up", "down"])
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(model))
+    (tmp_path / "a.csv").write_text("review\n" + rows)
+    words = ("explain", "text", tmp_path / "m.pkl", tmp_path / "a.csv", "--column", "review")
+    words += ("--row", 0, "--samples", 16, "-f", "json")
+    refused = limex(*words)
+    assert refused.code == 3
+    assert "--sep" in refused.err
+    record = json.loads(limex(*words, "--sep", "\\t").out)
+    (expected,) = model.predict_proba(["good fun, great"])[:, 1]
+    assert record["targets"][0]["model_prediction"] == pytest.approx(expected, abs=1e-9)
