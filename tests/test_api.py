@@ -333,7 +333,7 @@ def test_images_are_explained_from_arrays_and_pillow_and_paths(limex, tmp_path):
         ({"kernel_widht": 0.5}, "kernel_widht: there is no such option; did you mean kernel_width"),
         ({"samples": "many"}, "samples"),
         ({"samples": 5.5}, "samples"),
-        ({"samples": 1}, "samples: 1 is not valid; give a whole number, at least 2"),
+        ({"samples": 1}, "samples: 1 is not valid; give a whole number, at least 16"),
         ({"kernel": "gauss"}, "kernel"),
         ({"refit": "yes"}, "refit: 'yes' is not valid; give True or False"),
         ({"target": "unicorn"}, "unicorn"),
@@ -626,6 +626,6 @@ def test_sentences_name_options_as_python_has_them(said, in_python):
 @pytest.mark.parametrize("held", [list, pd.Series])
 def test_missing_texts_among_others_fail_alone(held):
     texts = held(["A wonderful film", None, float("nan"), "A boring film"])
-    several = lime_cli.explain("sample_models/reviews.onnx", texts, samples=8)
+    several = lime_cli.explain("sample_models/reviews.onnx", texts, samples=16)
     assert len(several) == 2
     assert ["no text" in str(one.error) for one in several.failed] == [True, True]
