@@ -435,7 +435,7 @@ def test_progress_of_a_batch_moves_between_its_slices(folder, tmp_path):
     for i in range(3):
         (texts / f"{i}.txt").write_text(f"a b c d e f g h i j k {i}")
     words = ("explain", "text", "py:limex_hanging:slow_texts", texts, "-o", tmp_path / "out")
-    exactly = ("--samples", 300, "--batch-size", 50, "--progress", "json", "-j", 2)
+    exactly = ("--samples", 1000, "--batch-size", 50, "--progress", "json", "-j", 2)
     code, _, err, _ = limex(folder, *words, *exactly)
     assert code == 0
     lines = told(err)
