@@ -283,7 +283,7 @@ class ImageModality(OfFiles):
             open=assumed and not counted and not network and self.pixel_range is None,
             network=network,
             given=pixels,
-            predictions=model_input.predictions,
+            predictions=model_input.predict_few,
             scale=scale,
             said=said,
         )

@@ -396,7 +396,9 @@ class ModelInput(NamedTuple):
     takes: Callable[[Any], bool] | None = None
     """Tells whether the model answers to a batch, where it can be asked."""
     predictions: Callable[[Any], Any] | None = None
-    """Asks the model about a batch."""
+    """Asks the model about a batch; None for functions."""
+    predict_few: Callable[[Any], Any] | None = None
+    """Asks a model of any kind about a few inputs."""
     max_tokens: int | None = None
     """Of a text: what is behind them the model does not see."""
     reading: Callable[[str], TextReading] | None = None

@@ -265,8 +265,12 @@ class Predictor:
 
     @property
     def asked(self) -> ModelInput:
-        """What it takes, with the ways to ask it what that leaves open."""
-        return self.input._replace(takes=self.takes, predictions=self.predict)
+        """What it takes, with the ways to ask it what that leaves open.
+
+        Functions are asked no more than they need be: a call may cost more than time.
+        """
+        may = self.predict if self.identity.format != "python" else None
+        return self.input._replace(takes=self.takes, predictions=may, predict_few=self.predict)
 
     def takes(self, inputs: Any) -> bool:
         """Tell whether it answers to a batch; how answers are read is not decided by that."""
