@@ -407,10 +407,11 @@ def _isolated(one: Any, held: dict[str, Any]) -> None:
     """Measure once how deep the nodes of each tree lie, as is kept since 1.3."""
     module = import_module(type(one).__module__)
     name = "_decision_path_lengths"
-    reads_them = hasattr(module, "_parallel_compute_tree_depths")
-    if name in held or "estimators_" not in held or not reads_them:
+    if name in held or "estimators_" not in held:
         return
     trees = [vars(part)["tree_"] for part in held["estimators_"]]
+    if not all(hasattr(tree, "compute_node_depths") for tree in trees):  # nor does it read them
+        return
     each = {identity(tree): tree for tree in trees}
     check_trees([*each.values()])  # compiled code goes down them without a look
     depths = {number: tree.compute_node_depths() for number, tree in each.items()}
