@@ -182,12 +182,16 @@ class Graph:
 
     def _maker(self, output: str) -> tuple[str, str]:
         """Return that operator, and its first input."""
-        operator = ""
+        return self.makers.get(self._made(output), ("", ""))
+
+    def _made(self, output: str) -> str:
+        """Return the value that operator makes, whose shape and type alone are changed then."""
         for _ in self.makers:
-            operator, output = self.makers.get(output, ("", ""))
+            operator, source = self.makers.get(output, ("", ""))
             if operator not in SHAPING:
                 break
-        return operator, output
+            output = source
+        return output
 
     def idle(self, inputs: Iterable[str], outputs: Iterable[str]) -> tuple[set[str], set[str]]:
         """Return the inputs that no prediction depends on, such as the column of labels in a graph
@@ -218,30 +222,19 @@ class Graph:
 
     def spelled(self, output: str) -> tuple[str, ...] | None:
         """Return the words that an output names a class by; None for an output of another kind."""
-        for _ in self.makers:
-            if output in self.words:
-                return self.words[output]
-            operator, source = self.makers.get(output, ("", ""))
-            if operator not in SHAPING:
-                break
-            output = source
-        return None
+        return self.words.get(self._made(output))
 
     def quantum(self, output: str) -> tuple[float, int] | None:
         """Return the step and the zero of an output of small whole numbers, which stand for others
         (QuantizeLinear); None for an output of another kind.
         """
-        for _ in self.makers:
-            operator, source = self.makers.get(output, ("", ""))
-            if operator == "QuantizeLinear":
-                _, step, zero = [*self.sources[output], ""][:3]
-                low, high = self.floats.get(step, (0.0, 1.0))
-                known = low == high and (not zero or zero in self.numbers)
-                return (low, self.numbers.get(zero, 0)) if known else None
-            if operator not in SHAPING or operator == "Cast":
-                break
-            output = source
-        return None
+        made = self._made(output)
+        if self.makers.get(made, ("", ""))[0] != "QuantizeLinear":
+            return None
+        _, step, zero = [*self.sources[made], ""][:3]
+        low, high = self.floats.get(step, (0.0, 1.0))
+        known = low == high and (not zero or zero in self.numbers)
+        return (low, self.numbers.get(zero, 0)) if known else None
 
     def picked(self, output: str) -> tuple[str, ...] | None:
         """Return the classes of which an output names one; None where it picks none."""
