@@ -251,6 +251,7 @@ _NEW_IN: Mapping[str, str] = {
     "RandomForestClassifier RandomForestRegressor",
     "metric": "FeatureAgglomeration Isomap",
     "metric_params": "Isomap",
+    "multi_class": "LogisticRegression LogisticRegressionCV",
     "n_iter_no_change": "GradientBoostingClassifier GradientBoostingRegressor "
     "MLPClassifier MLPRegressor "
     "PassiveAggressiveClassifier PassiveAggressiveRegressor Perceptron SGDClassifier "
@@ -278,7 +279,7 @@ _NEW_IN: Mapping[str, str] = {
     "VotingClassifier VotingRegressor",
     "warm_start": "HistGradientBoostingClassifier HistGradientBoostingRegressor IsolationForest",
 }
-"""Those that it added only to some classes, while others always had them."""
+"""Those that it added only to some classes, while others always had them, or took away again."""
 
 
 _RENAMED = {
