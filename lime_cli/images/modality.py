@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lime_cli.engine.instance import Component, SegmentedImage, Skipped, Subject
 from lime_cli.engine.masks import KeptOrMasked
 from lime_cli.engine.model import CodedWarning, FloatArray, IntArray
-from lime_cli.errors import ModelError, SettingsError
+from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.files import digest_of
 from lime_cli.images.fills import LIKE_LIME, OTHERS, filled, is_fill, weak
 from lime_cli.images.numbers import MAX_PIXELS, ArrayNumbers, ImageReading
@@ -36,6 +36,9 @@ from lime_cli.modality import OfFiles
 from lime_cli.models.model_file import ModelInput, PixelsInput
 from lime_cli.registry import AUTO_FILL, FILLS, LAYOUTS, LIME_SEGMENTER, RESAMPLES, SEGMENTERS
 from lime_cli.sources import Held, Source, local
+
+WIDEST = 1 << 14
+"""Pixels of the side of a square that an image is padded to."""
 
 FEWEST_PIXELS = 16
 """A model that names fewer columns than this was not fitted on the pixels of an image."""
@@ -331,7 +334,14 @@ class ImageModality(OfFiles):
                 words = f"--fill {self.fill}: the {held.channels} channels of the array"
                 raise SettingsError(f"{words} are not colours", "give a fill other than a colour")
         precision = "uint8" if held is not None and held.bytes else self.precision
+        side = max(photo.pixels.shape[:2])
         view = preprocessing.view(photo.pixels.shape[:2])
+        if view.squared and side > WIDEST:
+            raise InputError(
+                f"{Path(source.path).name}: --resize {preprocessing.resize} pads it to {side:,} x "
+                f"{side:,} pixels, which are too many",
+                "--resize pad resizes it first",
+            )
         cut = self._cut(photo.pixels, view)
         values = 255 - photo.values if self.invert else photo.values
         raw = preprocessing.in_channels(view.grid(values))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import sys
 import threading
 import warnings
@@ -176,6 +177,7 @@ class Predictor:
         self._file, self._way, self._options = file, way, file.options
         self._decided: Outputs | None = None
         self._guess: Outputs | None = None
+        self._beside: tuple[CodedWarning, ...] | None = None
         self._tried = self._awake = False
         self._probe = Probe(way.origin.name, self._predict_once)
 
@@ -213,7 +215,21 @@ class Predictor:
         handing = way.handing.warnings if way.handing else ()
         asking = way.asking.warnings if way.asking else ()
         said = (*way.origin.warnings, *way.warnings, *handing, *asking)
-        return (*said, *decided, *self._probe.warnings)
+        return (*said, *decided, *self._named_beside(), *self._probe.warnings)
+
+    def _named_beside(self) -> tuple[CodedWarning, ...]:
+        """Say which file beside it names the classes that have numbers only."""
+        made = self._decided
+        if made is None or made.task != "classification" or self._file.classes or self._file.live:
+            return ()
+        if self._beside is None:
+            from lime_cli.models.names import names_beside  # brings readers of several notations
+
+            place = names_beside(self._file.path, made.targets)
+            words = f"classes are called {made.targets[0]} to {made.targets[-1]}; --classes "
+            words += f"{shlex.quote(str(place))} gives them their names"
+            self._beside = () if place is None else (CodedWarning("classes_assumed", words),)
+        return self._beside
 
     @property
     def method(self) -> str:

@@ -10,6 +10,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import lime_cli
 from lime_cli.errors import ModelError, PredictionError, SettingsError
@@ -302,7 +303,7 @@ def test_an_async_function_is_called_what_it_is():
 def test_a_function_of_one_text_is_told_that_it_is_given_a_list():
     model = loaded("first_alone")
     model.predict(TEXTS[:1])
-    words = "1 predictions for 5 inputs; the function is given several inputs"
+    words = r"returned shape \(1, 3\) for 5 inputs, not \(5, k\); .*: def first_alone\(texts: str\)"
     with pytest.raises(PredictionError, match=words):
         model.predict(TEXTS)
 
@@ -450,8 +451,44 @@ def test_a_function_that_answers_once_to_a_batch_is_called_with_batches_of_one()
 
 
 def test_a_function_that_answers_to_a_text_and_to_a_list_of_it_differently_is_refused():
-    with pytest.raises(PredictionError, match=r"1 predictions for .*def f\(text: str\)"):
+    words = r"shape \(1, 2\) for 5 inputs.*: def of_the_first_letter_too\(texts: str\)"
+    with pytest.raises(PredictionError, match=words):
         loaded("of_the_first_letter_too").predict(TEXTS)
+
+
+@pytest.mark.parametrize("name", ["flat_of_one_text", "flat_of_the_first", "flat_of_texts"])
+def test_a_flat_row_for_a_batch_is_that_of_one_input(name):
+    model = loaded(name)
+    assert model.predict(TEXTS).tolist() == [[len(one), 1] for one in TEXTS]
+    assert "one_by_one" in [one.code for one in model.warnings]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("flat_of_a_word", r"shape \(2,\) for 5 inputs, not \(5, k\); it must return a row"),
+        ("raveled", r"shape \(15,\) for 5 inputs, not \(5, 3\); it must return a row"),
+    ],
+)
+def test_a_flat_row_that_may_mean_either_is_refused(name, words):
+    with pytest.raises(PredictionError, match=words):
+        loaded(name).predict(TEXTS)
+
+
+@pytest.mark.parametrize("name", ["one_picture", "one_picture_at_most", "pictures"])
+def test_a_function_whose_image_is_annotated_gets_pillow_s(name):
+    pixels = np.random.default_rng(1).integers(0, 256, (3, 6, 5, 3), np.uint8)
+    model = loaded(name)
+    assert (model.input.kind, model.input.preprocess) == ("image", "raw")
+    first = [Image.fromarray(one) for one in pixels]
+    luma = [[one.convert("L").getpixel((0, 0)), 5, 6] for one in first]
+    colours = [[*one.getpixel((0, 0)), 1][: 3 + ("most" in name)] for one in first]
+    expected = luma if name == "one_picture" else colours
+    assert model.predict(pixels.astype(np.float32)).tolist() == expected
+    with pytest.raises(PredictionError, match="leave out --preprocess"):
+        model.predict((pixels / 255).astype(np.float32))
+    with pytest.raises(SettingsError, match=r"--layout NCHW: .* leave it out"):
+        loaded(name, layout="NCHW").input  # noqa: B018
 
 
 def test_a_label_with_its_score_alone_says_nothing_of_other_labels():

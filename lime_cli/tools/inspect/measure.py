@@ -23,6 +23,7 @@ from lime_cli.files import nearest_file
 from lime_cli.models.booster_files import NativeOutline, native_outline
 from lime_cli.models.failures import explains
 from lime_cli.models.model_file import ModelFile, ModelInput, form_of
+from lime_cli.models.names import names_beside
 from lime_cli.models.onnx.export import export_beside
 from lime_cli.models.onnx.graph import Signature, Size, check_graph, read_graph, read_signature
 from lime_cli.models.pickles import refusals
@@ -490,7 +491,9 @@ def _common(report: ModelReport) -> Iterator[Choice]:
     if names is not None:
         named = names != tuple(map(str, range(len(names))))
         why = "its own names" if named else f"it names none of its {len(names)} classes"
-        yield Choice("classes", names if named else "names.txt", why, named)
+        place = None if named else names_beside(report.path, names)
+        free = "names.txt" if place is None else place.name
+        yield Choice("classes", names if named else free, why, named)
 
 
 def _of_files(report: ModelReport) -> Iterator[Choice]:
