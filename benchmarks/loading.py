@@ -206,14 +206,18 @@ def large_kinds() -> dict[str, object]:
         HistGradientBoostingClassifier,
         IsolationForest,
         RandomForestClassifier,
+        VotingClassifier,
     )
+    from sklearn.linear_model import LogisticRegression, SGDClassifier
     from sklearn.neural_network import MLPClassifier
-    from sklearn.preprocessing import LabelEncoder
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import LabelEncoder, StandardScaler
 
     table, classes = rows_and_classes()
     few, some = (table[:400], classes[:400]), (table, np.random.default_rng(1).integers(0, 3, 1500))
     rounds = HistGradientBoostingClassifier(max_iter=1000, max_leaf_nodes=8, early_stopping=False)
     many = HistGradientBoostingClassifier(max_iter=3000, max_leaf_nodes=8, early_stopping=False)
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression())
     return {
         "forest": RandomForestClassifier(2000, random_state=0, max_depth=5).fit(table, classes),
         "deep forest": RandomForestClassifier(1000, random_state=0).fit(table, classes),
@@ -222,6 +226,11 @@ def large_kinds() -> dict[str, object]:
         "histogram boosting of three classes": rounds.fit(*some),
         "AdaBoost": AdaBoostClassifier(n_estimators=2000, learning_rate=0.1).fit(table, classes),
         "bagging": BaggingClassifier(n_estimators=1000).fit(*few),
+        "bagging of losses": BaggingClassifier(SGDClassifier(), n_estimators=1000).fit(*few),
+        "bagging of boosting": BaggingClassifier(
+            GradientBoostingClassifier(n_estimators=5), n_estimators=50
+        ).fit(*few),
+        "named pipelines": VotingClassifier([(f"m{n}", pipeline) for n in range(300)]).fit(*few),
         "isolation forest": IsolationForest(n_estimators=1000).fit(table),
         "words": words(200_000),
         "labels": LabelEncoder().fit([f"label{n * 7919:x}" for n in range(500_000)]),

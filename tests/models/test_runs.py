@@ -30,10 +30,12 @@ from sklearn.ensemble import (
     RandomForestRegressor,
     VotingClassifier,
 )
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.multiclass import OneVsRestClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.preprocessing import KBinsDiscretizer, MinMaxScaler, StandardScaler
 
 from lime_cli.errors import ModelError, UntrustedModel
 from lime_cli.models.pickles import repeats, runs
@@ -267,6 +269,18 @@ REPEATING: dict[str, Any] = {
     "bagging": BaggingClassifier(n_estimators=20, random_state=0),
     "isolation": IsolationForest(n_estimators=20, random_state=0),
     "several classes": HistGradientBoostingClassifier(max_iter=20, min_samples_leaf=5),
+    "losses": BaggingClassifier(SGDClassifier(), n_estimators=16, random_state=0),
+    "boosting in bags": BaggingClassifier(
+        GradientBoostingClassifier(n_estimators=2, max_depth=2), n_estimators=12, random_state=0
+    ),
+    "bins": BaggingClassifier(
+        make_pipeline(KBinsDiscretizer(3, encode="ordinal", strategy="uniform"), GaussianNB()),
+        n_estimators=16,
+        random_state=0,
+    ),
+    "networks": BaggingClassifier(
+        MLPClassifier((2,), n_iter_no_change=2, tol=1e9), n_estimators=12
+    ),
     "one versus the rest": OneVsRestClassifier(LogisticRegression()),
     "pipelines": BaggingClassifier(
         make_pipeline(
@@ -613,6 +627,36 @@ def named(*words: bytes) -> bytes:
     return HEAD + before + b"]\x94(" + b"".join(way % word for word in words) + b"e."
 
 
+def of_objects(content: bytes) -> bytes:
+    """Arrays of objects in place of bytes."""
+    for old, new in (
+        (_text("u1"), _text("O8")),
+        (b"K\x00t\x94b0", b"K\x3ft\x94b0"),
+        (b"C\x03abc", b"](K\x01K\x02Ne"),
+    ):
+        content = content.replace(old, new)
+    return content
+
+
+_LOSS = HEAD + b"csklearn.linear_model._sgd_fast\nHinge\n\x940]\x94("
+
+_WITH_LOSS = b"h\x02)\x81\x94}\x94h\x03h\x04G\x3f\xf0\0\0\0\0\0\0\x85\x94R\x94sb"
+
+
+def losses(change: bytes = b"", by: bytes = b"", then: bytes = b"") -> bytes:
+    """Objects with a loss each, of which one is otherwise; the last loss is number 53."""
+    each = [_WITH_LOSS] * 12
+    each[8] = _WITH_LOSS.replace(change, by, 1)
+    return _LOSS + b"".join(each) + then + b"e."
+
+
+def drawing(change: bytes = b"", by: bytes = b"") -> bytes:
+    """Objects with a source of random numbers each, of which the last stands elsewhere."""
+    models = [DummyRegressor(quantile=np.random.RandomState(n)) for n in range(12)]
+    head, place, tail = pickle.dumps(models, 4).rpartition(b"M\x70\x02u")
+    return head + place.replace(change, by) + tail
+
+
 MANY = b"".join(b"\x8c\x04w%03dN" % n for n in range(999)).replace(b"N", b"\x94N")
 
 CRAFTED: dict[str, bytes] = {
@@ -698,6 +742,21 @@ CRAFTED: dict[str, bytes] = {
     "an array in itself": arrays(b"C\x03abc\x94", b"h\x0c"),
     "an array that is never filled": arrays(b"t\x94b", b"t\x940"),
     "an array that is filled twice": arrays(b"t\x94b", b"t\x94bh\x10b"),
+    "arrays of objects": of_objects(arrays()),
+    "an array of objects of another shape": of_objects(arrays(b"K\x03\x85", b"K\x04\x85")),
+    "an array of objects without any": of_objects(arrays(b"C\x03abc\x94", b"]\x94")),
+    "an array of more objects": of_objects(arrays(b"C\x03abc", b"](NNNNe")),
+    "an array of bytes for objects": of_objects(arrays(b"abc", b"abd")),
+    "an array of other objects": of_objects(arrays(b"C\x03abc", b"](K\x01\x88Ne")),
+    "losses": losses(),
+    "a loss of another number": losses(b"\x3f", b"\x40"),
+    "a loss of a word": losses(b"G\x3f\xf0\0\0\0\0\0\0", b"h\x03"),
+    "a loss that is filled": losses(b"R\x94", b"R\x94}b"),
+    "a loss that is filled later": losses(then=b"h\x35}b"),
+    "a source of numbers": drawing(),
+    "a source of numbers beyond its last": drawing(b"M\x70\x02", b"M\x71\x02"),
+    "a source of numbers before its first": drawing(b"M\x70\x02", b"J\xff\xff\xff\xff"),
+    "a source of numbers between two": drawing(b"M\x70\x02", b"G\x3f\xf8\0\0\0\0\0\0"),
     "scalars": scalars(),
     "a scalar of fewer bytes": scalars(b"C\x08       8", b"C\x078888888"),
     "a scalar of more bytes": scalars(b"C\x08       8", b"C\x09888888888"),

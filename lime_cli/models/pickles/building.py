@@ -22,6 +22,7 @@ from lime_cli.models.pickles.constructors import (
     check_names,
     check_partial,
     check_plain,
+    has_no_state,
     method_of_words,
     scalar_of,
 )
@@ -136,6 +137,9 @@ class Builder(Machine):
             self.open[identity(made)] = made
         elif isinstance(made, np.generic):
             return made  # which has no state to be given
+        if has_no_state(named.key):
+            self.made.append(made)
+            return made
         return self._note(made)
 
     def may_make(self, function: object, dtype: object, n_bytes: int) -> bool:

@@ -138,6 +138,8 @@ _FACTORIES = frozenset({int, float, str, list, dict, set, tuple, bool, OrderedDi
 _BIT_GENERATORS = frozenset({"MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"})
 
 
+_LOSSES = frozenset({"sklearn._loss._loss", "sklearn.linear_model._sgd_fast"})
+
 _NANOSECONDS = 10
 
 _STAMP_UNITS = range(7, _NANOSECONDS + 1)
@@ -265,6 +267,12 @@ def call(key: Global, function: Constructor, args: tuple[object, ...]) -> object
     if key == _ARROW_ARRAY:  # its offsets may point outside its buffers
         _validate(made)
     return made
+
+
+def has_no_state(key: Global | None) -> bool:
+    """Tell a class that is called with all that its objects are: a loss, written in C."""
+    module, name = key or ("", "")
+    return module in _LOSSES and not name.startswith("_")
 
 
 def is_empty_array(cls: object = None, shape: object = None, code: object = None) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lime_cli.models.pickles.constructors import BUFFER, SCALAR
+from lime_cli.models.pickles.constructors import BUFFER, SCALAR, has_no_state
 from lime_cli.models.pickles.policy import Global
 from lime_cli.models.pickles.runs import Memo
 from lime_cli.models.pickles.sizes import TREE, is_filled_unseen
@@ -26,6 +26,12 @@ asks for where that is one of the object's own.
 """
 
 _ENCODE, _BYTES, _SLICE = ("_codecs", "encode"), ("builtins", "bytes"), ("builtins", "slice")
+
+_RANDOM: dict[Global | None, str] = {
+    ("numpy.random._pickle", "__bit_generator_ctor"): "random",
+    ("numpy.random._pickle", "__randomstate_ctor"): "random",
+}
+"""What makes sources of random numbers, which are looked at in the finished model."""
 
 FRAME, FRAME_BYTES = 0x95, 9
 
@@ -286,10 +292,10 @@ class Learner:
         given = range(args.first, len(self._codes))
         if any(self._may_vary[place] == OWN for place in given):
             raise Odd
-        for place in given:
+        key = self._key_of(callee.held)
+        for place in given if key not in _RANDOM else ():  # which is given what is filled
             if self._may_vary[place] != PUT:
                 self._may_vary[place] = FIXED
-        key = self._key_of(callee.held)
         if key == _ENCODE:
             self._stack.append(self._encoded(args.held))
             return
@@ -303,9 +309,10 @@ class Learner:
             self._n_open += 1
         elif key == SCALAR:
             self._loosen_scalar(*args.held)
-        elif key not in (TREE, _SLICE):
+        elif key not in (TREE, _SLICE) and key not in _RANDOM and not has_no_state(key):
             raise Odd
-        kind = {EMPTY_ARRAY: "array", TREE: "object"}.get(key, "made")
+        kinds: dict[Global | None, str] = {EMPTY_ARRAY: "array", TREE: "object", **_RANDOM}
+        kind = kinds.get(key, "made")
         held = callee.held if key == BUFFER else key
         self._stack.append(_Part(kind, callee.first, held))
 
@@ -338,13 +345,15 @@ class Learner:
 
     def _fill(self) -> None:
         (state,) = self._taken(len(self._stack) - 1)
-        instance = self._last("object", "array")
+        instance = self._last("object", "array", "random")
         if instance.kind == "array":
             if state.kind != "tuple" or len(state.held) != 5:
                 raise Odd
             self._loosen_array(state.held[4], state.held[1])
-            instance.held = state.held[1]
+            instance.held = state.held[1] if state.held[4].kind != "list" else None
             self._n_open -= 1
+        elif instance.kind == "random":
+            self._loosen_deep(state)
         elif state.kind != "dict":
             raise Odd
         else:
@@ -358,6 +367,8 @@ class Learner:
             raise Odd
         if data.kind == "bytes":
             self._loosen_bytes(data.first)
+        elif data.kind == "list":  # of objects: numpy does not count them, so that none may vary
+            return
         elif data.held != b"":  # others would be shared with an array that has them
             raise Odd
         self._loosen(shape.held, often=True)
@@ -375,6 +386,14 @@ class Learner:
                 self._may_vary[part.first] = NUMBER
                 if often:
                     self._often.add(part.first)
+
+    def _loosen_deep(self, state: _Part) -> None:
+        """Let numbers be others in dictionaries in a state, which C looks at."""
+        if state.kind in ("dict", "tuple"):
+            parts = state.held.values() if state.kind == "dict" else state.held
+            self._loosen(parts, often=True)
+            for part in parts:
+                self._loosen_deep(part)
 
     def _loosen_words(self, parts: Iterable[_Part]) -> None:
         """Let words be others where these go into lists, alone or in tuples, as names do."""
