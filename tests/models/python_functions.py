@@ -421,3 +421,10 @@ def one_picture_at_most(picture: Image.Image | None = None):
 
 def pictures(drawn: list[Image.Image]):
     return np.array([one.getpixel((0, 0)) for one in drawn])
+
+
+def of_floats(images):
+    """As a network of PyTorch."""
+    if images.dtype == np.uint8:
+        raise RuntimeError("Input type (unsigned char) and bias type (float) should be the same")
+    return images.mean(axis=(1, 2))
