@@ -235,7 +235,10 @@ FILLS = Registry(
 AUTO_FILL = "auto"
 """The mean, but where that changes next to nothing."""
 
-RESIZES = ("stretch", "crop", "pad", "pad-white")
+RESIZES = (
+    "stretch", "crop", "stretch:N", "crop:N", "pad", "pad-white", "pad:#RRGGBB", "square",
+    "square-white", "square:#RRGGBB",
+)  # fmt: skip
 
 RESAMPLES = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming", "bilinear-aliased")
 """Filters that resize, at their places in Pillow's own numbering. The last one is none of Pillow's:

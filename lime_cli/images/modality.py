@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lime_cli.engine.instance import Component, SegmentedImage, Skipped, Subject
 from lime_cli.engine.masks import KeptOrMasked
 from lime_cli.engine.model import CodedWarning, FloatArray, IntArray
-from lime_cli.errors import ModelError, SettingsError
+from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.files import digest_of
 from lime_cli.images.fills import LIKE_LIME, OTHERS, filled, is_fill, weak
 from lime_cli.images.numbers import MAX_PIXELS, ArrayNumbers, ImageReading
@@ -36,6 +36,9 @@ from lime_cli.modality import OfFiles
 from lime_cli.models.model_file import ModelInput, PixelsInput
 from lime_cli.registry import AUTO_FILL, FILLS, LAYOUTS, LIME_SEGMENTER, RESAMPLES, SEGMENTERS
 from lime_cli.sources import Held, Source, local
+
+WIDEST = 1 << 14
+"""Pixels of the side of a square that an image is padded to."""
 
 FEWEST_PIXELS = 16
 """A model that names fewer columns than this was not fitted on the pixels of an image."""
@@ -162,6 +165,8 @@ class ImageModality(OfFiles):
     """Whether neither the user nor the model said how pixels become numbers."""
     open: bool = False
     """Whether an array may have other channels than RGB, as neither of them said which."""
+    fixed: bool = False
+    """Whether the model itself says how many channels it takes."""
     network: bool = False
     """Whether the model is known to take images, which whole numbers are scaled for."""
     given: PixelsInput | None = None
@@ -249,10 +254,11 @@ class ImageModality(OfFiles):
             scale, said = 1.0, (*said, WHOLE_PIXELS)
         model_input.require("image")
         if model_input.words or 0 < len(model_input.columns or ()) < FEWEST_PIXELS:
+            n = len(model_input.columns or ()) or model_input.n_columns or 1
+            kind = f"a table of {n} columns" if n > 1 else "a text"
             raise ModelError(
-                f"{model_input.model}: takes a table of {len(model_input.columns or ())} columns, "
-                "not an image",
-                "use limex explain tabular",
+                f"{model_input.model}: takes {kind}, not an image",
+                f"use limex explain {'tabular' if n > 1 else 'text'}",
             )
         pixels, n_channels = model_input.pixels, model_input.channels
         size = model_input.size
@@ -281,6 +287,7 @@ class ImageModality(OfFiles):
             preprocess=self.preprocess or model_input.preprocess,
             assumed=assumed,
             open=assumed and not counted and not network and self.pixel_range is None,
+            fixed=n_channels is not None,
             network=network,
             given=pixels,
             predictions=model_input.predict_few,
@@ -317,6 +324,7 @@ class ImageModality(OfFiles):
             as_held=self.assumed,
             whole_too=not self.network,
             own_channels=self.open,
+            fixed=self.fixed,
             opaque=self.given is not None and self.preprocess is None,
         )
         path = source.path if isinstance(source.path, Held) else local(source.path)
@@ -331,7 +339,14 @@ class ImageModality(OfFiles):
                 words = f"--fill {self.fill}: the {held.channels} channels of the array"
                 raise SettingsError(f"{words} are not colours", "give a fill other than a colour")
         precision = "uint8" if held is not None and held.bytes else self.precision
+        side = max(photo.pixels.shape[:2])
         view = preprocessing.view(photo.pixels.shape[:2])
+        if view.squared and side > WIDEST:
+            raise InputError(
+                f"{Path(source.path).name}: --resize {preprocessing.resize} pads it to {side:,} x "
+                f"{side:,} pixels, which are too many",
+                "--resize pad resizes it first",
+            )
         cut = self._cut(photo.pixels, view)
         values = 255 - photo.values if self.invert else photo.values
         raw = preprocessing.in_channels(view.grid(values))

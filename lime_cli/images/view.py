@@ -79,6 +79,8 @@ class View:
     """The place in ``RESAMPLES`` of the filter that resizes."""
     padding: tuple[int, ...] = (0, 0, 0)
     """The colour around the view: red, green and blue, black being 0."""
+    squared: bool = False
+    """Whether the image is padded to a square before it is resized, and its border blends."""
 
     def seen(self, pixels: Values, size: tuple[int, int]) -> Values:
         """Return the part the model sees, resized to ``size`` without the padding."""
@@ -93,6 +95,11 @@ class View:
         """Return (grid height, grid width, c): what the model sees, and the padding."""
         (top, bottom), (left, right) = self.y.inner, self.x.inner
         shape = (self.y.grid, self.x.grid, pixels.shape[2])
+        if self.squared:
+            square = (max(pixels.shape[:2]),) * 2
+            framed = replace(padded(pixels.shape[:2], square), padding=self.padding)
+            whole = replace(stretched(square, shape[:2]), resample=self.resample)
+            return whole.grid(framed.grid(pixels))
         seen = self.seen(pixels, (bottom - top, right - left))
         grid = np.empty(shape, seen.dtype)
         grid[:] = self.padding if shape[2] == len(self.padding) else round(_luma(self.padding))
@@ -138,6 +145,14 @@ def padded(size: tuple[int, int], grid: tuple[int, int]) -> View:
     return View(y, x)
 
 
+def squared(size: tuple[int, int], grid: tuple[int, int]) -> View:
+    """Show the whole image in the middle of a square, which is resized to the grid."""
+    side = max(size)
+    framed = padded(size, (side, side))
+    y, x = (_scaled(one, side, m) for one, m in zip((framed.y, framed.x), grid, strict=True))
+    return View(y, x, squared=True)
+
+
 def cropped(
     size: tuple[int, int], grid: tuple[int, int], resize_to: int | None, floored: bool = False
 ) -> View:
@@ -165,6 +180,12 @@ def _padded(length: int, grid: int, ratio: float) -> Axis:
     inner = min(grid, max(1, round(length * ratio)))
     first = (grid - inner) // 2
     return Axis(length, 0, length, grid, (first, first + inner))
+
+
+def _scaled(axis: Axis, side: int, grid: int) -> Axis:
+    first, last = (round(one * grid / side) for one in axis.inner)
+    first = min(first, grid - 1)
+    return replace(axis, grid=grid, inner=(first, max(first + 1, last)))
 
 
 def _cropped(length: int, grid: int, ratio: float, floored: bool) -> Axis:
@@ -213,7 +234,8 @@ class Preprocessing:
     size: tuple[int, int] | None = None
     """Of the model's input; None takes every image at its own size."""
     resize: str = "stretch"
-    """``stretch``, ``crop`` (the centre), ``pad`` (black), ``pad-white`` or ``pad:#RRGGBB``."""
+    """``stretch``, ``crop`` (the centre), ``pad``, or ``square``, which pads before it resizes:
+    with black, or as in ``pad-white`` or ``pad:#RRGGBB``; ``crop:256`` says ``resize_to``."""
     resize_to: int | None = None
     """Shorter side in pixels before the centre is cropped, with ``stretch`` both sides; None crops
     as little as possible, with ``stretch`` nothing."""
@@ -229,8 +251,10 @@ class Preprocessing:
     """Whether half a pixel of what ``crop`` leaves out is left out of the upper and left side."""
 
     def __post_init__(self) -> None:
-        if _colour(self.resize) is None:
-            _one_of("--resize", self.resize, (*RESIZES, "pad:#RRGGBB"))
+        way, to, _ = self._fitting
+        if to and self.size and to < max(self.size):
+            words = f"--resize {self.resize}: the model's input is larger, {max(self.size)}"
+            raise SettingsError(words, f"give {way}, or a larger number")
         if not (self.channels.isdecimal() and int(self.channels) > 0):
             _one_of("--channels", self.channels, (*MODES, "a number"))
         for option, values in (("--mean", self.mean), ("--std", self.std)):
@@ -246,16 +270,28 @@ class Preprocessing:
 
     def view(self, size: tuple[int, int]) -> View:
         """Return what the model sees of an image of ``size``."""
-        wanted = self.size or size
-        if self.resize == "stretch" and self.resize_to:
-            view = squeezed(size, wanted, self.resize_to)
-        elif self.resize == "stretch":
-            view = stretched(size, wanted)
-        elif (colour := _colour(self.resize)) is not None:
-            view = replace(padded(size, wanted), padding=colour)
-        else:
-            view = cropped(size, wanted, self.resize_to, self.floored)
+        way, named, colour = self._fitting
+        to = named or self.resize_to
+        wanted = self.size or ((max(size),) * 2 if way == "square" else size)
+        match way:
+            case "crop":
+                view = cropped(size, wanted, to, self.floored)
+            case "stretch":
+                view = squeezed(size, wanted, to) if to else stretched(size, wanted)
+            case "pad":
+                view = padded(size, wanted)
+            case _:
+                view = squared(size, wanted)
+        view = replace(view, padding=colour)
         return replace(view, resample=self.resample)
+
+    @property
+    def _fitting(self) -> tuple[str, int, tuple[int, ...]]:
+        """Return the way, the sides before a centre is taken, else 0, and the padding's colour."""
+        found = re.fullmatch(WAYS, self.resize.replace("-white", ":#ffffff"))
+        if found is None:
+            raise _unknown("--resize", self.resize, RESIZES)
+        return found[1] or found[3], int(found[2] or 0), tuple(bytes.fromhex(found[4] or "000000"))
 
     def in_channels(self, values: Values) -> Values:
         """Return (h, w, c): the values of a photo, grey or RGB or as many as the model takes."""
@@ -273,13 +309,8 @@ class Preprocessing:
         return np.asarray(numbers, np.float32)
 
 
-PADS = {"pad": "pad:#000000", "pad-white": "pad:#ffffff"}
-
-
-def _colour(resize: str) -> tuple[int, ...] | None:
-    """Return the colour that an image is padded with; None where it is not."""
-    found = re.fullmatch("pad:#([0-9a-fA-F]{6})", PADS.get(resize, resize))
-    return tuple(bytes.fromhex(found[1])) if found else None
+WAYS = r"(stretch|crop)(?::([1-9]\d{0,4}))?|(pad|square)(?::#([0-9a-fA-F]{6}))?"
+"""Notations of ``--resize``, white being #ffffff."""
 
 
 def _luma(colour: tuple[int, ...]) -> float:
@@ -296,7 +327,11 @@ def _grey(values: Values) -> Values:
 
 def _one_of(option: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise SettingsError(f"{option}: {value!r} is unknown", f"one of: {', '.join(choices)}")
+        raise _unknown(option, value, choices)
+
+
+def _unknown(option: str, value: str, choices: tuple[str, ...]) -> SettingsError:
+    return SettingsError(f"{option}: {value!r} is unknown", f"one of: {', '.join(choices)}")
 
 
 PRESETS = {

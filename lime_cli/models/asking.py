@@ -6,7 +6,7 @@ import contextlib
 import inspect
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,7 +20,7 @@ ONE_BY_ONE = CodedWarning(
 )
 
 ONE_AT_ONCE = CodedWarning(
-    "one_by_one", "the function answers once to a batch, so it is called with batches of one input"
+    "one_by_one", "the function answers once to a batch, so it is called with one input at a time"
 )
 
 AS_BYTES = CodedWarning(
@@ -34,14 +34,47 @@ Wrap = Callable[[Any, Any], Callable[[Any], Any]]
 Said = tuple[CodedWarning, ...]
 
 
+class Taken(NamedTuple):
+    """What a function takes, as its first parameter is annotated."""
+
+    kind: str = ""
+    """``text``, or ``image`` for Pillow's; empty where nothing says it."""
+    several: bool = False
+    """Whether a list of these."""
+
+
+TAKEN = (
+    r"(?:Optional\[)?((?:[\w.]+\.)?(?:list|List|Sequence|Iterable|Collection)\[)?"
+    r"(?:(str)|(?:PIL\.)?(?:(?:PIL)?Image\.)?Image)\]*(?: \| None)?"
+)
+"""Annotations of a text, of Pillow's image, and of lists of these: resolved, or as written."""
+
+
+def taken_by(function: Any) -> Taken:
+    """Return what a function says that it takes: ``text: str``, ``images: list[Image.Image]``."""
+    for resolved in (True, False):
+        try:
+            parameters = list(inspect.signature(function, eval_str=resolved).parameters.values())
+        except Exception:  # of C, or of words that mean nothing, in any way
+            continue
+        said = parameters[0].annotation if parameters else None
+        words = said if isinstance(said, str) else inspect.formatannotation(said)
+        found = re.fullmatch(TAKEN, words.strip("'\""))
+        return Taken("text" if found[2] else "image", bool(found[1])) if found else Taken()
+    return Taken()
+
+
 class Asking:
     """Calls a function on texts or images in the way that it takes them, as its failures tell."""
 
     def __init__(self, function: Any, name: str) -> None:
+        kind, several = self.taken = taken_by(function)
         self._function, self._name = function, name
-        of_one = _is_of_one_text(function)
-        self._call: Callable[[Any], Any] = _each(function, None) if of_one else function
-        self._works = of_one
+        if kind == "image":
+            self._function = _drawn(_each(function, None) if not several else function, name)
+        of_one_text = kind == "text" and not several
+        self._call: Callable[[Any], Any] = _each(function, None) if of_one_text else self._function
+        self._works = bool(kind)
         self.warnings: Said = ()
         """How it is called, where that is another way than the usual one."""
 
@@ -73,10 +106,22 @@ class Asking:
         self._works = True
         if self._call is self._function and len(inputs) > 1:
             found = written_out(found)
-            if _is_one_answer(found) and _means_one(self._function, inputs):
-                self._call, self.warnings = _each(_of_one(self._function), None), (ONE_AT_ONCE,)
+            if _is_one_answer(found, len(inputs)):
+                self._call, self.warnings = _each(self._of_one(found, inputs), None), (ONE_AT_ONCE,)
                 return self._call(_own(inputs))
         return found
+
+    def _of_one(self, found: Any, inputs: Any) -> Callable[[Any], Any]:
+        """Return what answers to one input of a function that answered once to several; raise
+        PredictionError where nobody but its author knows what that is.
+        """
+        if self.taken.several:
+            return _of_one(self._function)
+        call = _of_one_input(self._function, inputs)
+        if call is None:
+            said = f"{self._name}: {_returned(found, len(inputs))}"
+            raise PredictionError(said, _wanted(self._function, isinstance(inputs, np.ndarray)))
+        return call
 
     def _other_ways(self, inputs: Any, words: str) -> list[tuple[Wrap, Said]]:
         """Return how else a function may be called that failed on its first inputs so."""
@@ -94,45 +139,90 @@ def _own(inputs: Any) -> Any:
     return inputs.copy() if isinstance(inputs, np.ndarray) else list(inputs)
 
 
-def _is_of_one_text(function: Any) -> bool:
-    """Tell a function whose first parameter is annotated as a text: ``def f(text: str)``."""
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):  # of C
-        return False
-    return bool(parameters) and parameters[0].annotation in (str, "str")
-
-
-def _is_one_answer(found: Any) -> bool:
-    """Tell one row of numbers, one number, or the numbers of one input by class."""
+def _is_one_answer(found: Any, n: int) -> bool:
+    """Tell one row of numbers, one number, or the numbers of one input by class, as an answer to n
+    inputs.
+    """
     if isinstance(found, dict):
         return bool(found) and all(np.ndim(one) == 0 for one in found.values())
-    if isinstance(found, (list, np.ndarray)) and np.ndim(found):
-        return len(found) == 1
+    if isinstance(found, (list, tuple, np.ndarray)):
+        single = len(found) == 1 and not isinstance(found, tuple)
+        return single or (len(found) != n and _numeric(found) and np.ndim(found) == 1)
     return isinstance(found, (int, float, np.number))
 
 
-def _means_one(function: Any, inputs: Any) -> bool:
-    """Tell whether what a function answers to a batch of one holds for the input itself.
+def _of_one_input(function: Any, inputs: Any) -> Callable[[Any], Any] | None:
+    """Return what answers to one input of a function that answers once to a batch: itself, or what
+    hands it a batch of one; None where these answer differently.
 
-    A function that takes a text for a list of letters, or a list for a text, answers these
-    differently, and nobody but its author knows which one is meant.
+    A function that takes a text for a list of letters, or a list for a text, does, and nobody but
+    its author knows which one is meant.
     """
     other = inputs[-1] if isinstance(inputs, np.ndarray) else max(inputs, key=len)
     ends = [inputs[0], other]  # one letter is the list of its letters
     try:
         alone = [written_out(function(one)) for one in ends]
     except Exception:  # it takes batches alone
-        return True
+        return _of_one(function)
     with contextlib.suppress(Exception):  # rows of other lengths, or none
         held = _each(_of_one(function), None)(ends)
-        return bool(np.array_equal(_each(lambda one: one, None)(alone), held))
-    return False
+        if np.array_equal(_each(lambda one: one, None)(alone), held):
+            return function  # type: ignore[no-any-return]
+    return None
+
+
+def _returned(found: Any, n: int) -> str:
+    """Word that a function answers once to n inputs."""
+    if isinstance(found, dict) or not np.ndim(found):
+        return f"the function returned one answer for {n} inputs, not a row of numbers for each"
+    shape = np.shape(found)
+    k = shape[0] // n if len(shape) == 1 and shape[0] % n == 0 else "k"
+    return f"the function returned shape {shape} for {n} inputs, not ({n}, {k})"
+
+
+def _wanted(function: Any, images: bool) -> str:
+    """Word how a function of several inputs, and one of a single input, is written."""
+    named = getattr(function, "__name__", "")
+    name = named if named.isidentifier() else "f"
+    if images:
+        one = f"explain def f(images): return [{name}(image) for image in images]"
+    else:
+        one = f"annotate it: def {name}({_parameter(function)}: str)"
+    noun = "image" if images else "text"
+    return f"it must return a row of numbers for each of them; if it takes one {noun}, {one}"
+
+
+def _parameter(function: Any) -> str:
+    try:
+        return next(iter(inspect.signature(function).parameters), "text")
+    except (TypeError, ValueError):  # of C
+        return "text"
 
 
 def _of_one(function: Any) -> Callable[[Any], Any]:
     """Return what hands a function a batch of one input."""
     return lambda one: function(one[None] if isinstance(one, np.ndarray) else [one])
+
+
+def _drawn(function: Any, name: str) -> Callable[[Any], Any]:
+    """Return what hands a function Pillow's images of pixels; it raises PredictionError for other
+    numbers.
+    """
+
+    def call(images: Any) -> Any:
+        from PIL import Image
+
+        most, whole = images.max(initial=0), not (images % 1).any()
+        if images.min(initial=0) < 0 or most > 255 or not (whole or most > 1):
+            raise PredictionError(
+                f"{name}: takes Pillow's images, by its annotation, whose pixels are 0 to 255",
+                "leave out --preprocess, --scale, --mean and --std",
+            )
+        pixels = np.rint(images).astype(np.uint8)
+        grey = pixels.shape[-1] == 1
+        return function([Image.fromarray(one[..., 0] if grey else one) for one in pixels])
+
+    return call
 
 
 def _as_bytes(function: Any, first: Any) -> Callable[[Any], Any]:
@@ -162,7 +252,7 @@ def _each(function: Any, _first: Any) -> Callable[[Any], Any]:
 
     def call(inputs: Any) -> Any:
         found = [written_out(function(one)) for one in inputs]
-        if all(isinstance(one, tuple) and len(one) == 2 for one in found):
+        if all(isinstance(one, tuple) and len(one) == 2 and not _numeric(one) for one in found):
             return [one[0] for one in found], [one[1] for one in found]
         if all(isinstance(one, (dict, list)) and not _numeric(one) for one in found):
             return found

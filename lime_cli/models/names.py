@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import csv
 import json
 import re
@@ -11,6 +12,7 @@ from typing import Any
 
 from lime_cli.errors import InputError
 from lime_cli.files import from_json, read_small
+from lime_cli.models.model_file import PYTHON_PREFIX
 
 INDEXED = r"(\d+)(?:\s*[:,\t]\s*|\s+)(\S.*)"
 """``0 tench``, ``0: tench``, ``0,tench``, ``0<TAB>tench``."""
@@ -23,6 +25,12 @@ WORDNET = r"n\d{8}(?:\s*[:,\t]\s*|\s+)(\S.*)"
 
 NO_CLASS = r"(?i)_*(background|dummy)( class)?_*"
 """What the first of 1001 ImageNet names is: no class that 1000 outputs know."""
+
+LISTS = r"(?i)(?:label|class|synset|categor|tags|index_to|idx_to).*\.(?:txt|json|csv|tsv)$|\.names$"
+"""How files are called that list the names of classes beside a model."""
+
+LONGEST, TRIED = 1 << 20, 4
+"""Bytes of such a file, and how many of them are opened."""
 
 
 def read_names(words: str) -> tuple[str, ...]:
@@ -55,6 +63,26 @@ def fitted_names(names: tuple[str, ...], width: int) -> tuple[str, ...] | None:
     if len(names) == width + 1 and re.fullmatch(NO_CLASS, names[0]):
         names = names[1:]
     return names if len(names) == width else None
+
+
+def names_beside(model: str, called: tuple[str, ...]) -> Path | None:
+    """Return the first file beside a model that has a name for each class that is called by its
+    number so far.
+    """
+    if not all(re.fullmatch(rf"(?:LABEL_)?{i}", one) for i, one in enumerate(called)):
+        return None
+    folder = Path(model.removeprefix(PYTHON_PREFIX)).parent
+    try:
+        listed = sorted(one.name for one in folder.iterdir() if re.search(LISTS, one.name))
+    except OSError:
+        return None
+    for place in [folder / name for name in listed[:TRIED]]:
+        with contextlib.suppress(InputError, OSError):
+            if place.is_file() and place.stat().st_size <= LONGEST:
+                names = fitted_names(read_names(str(place)), len(called))
+                if names not in (None, called):
+                    return place
+    return None
 
 
 def _text(path: Path, words: str) -> str:

@@ -44,6 +44,8 @@ class Stated(NamedTuple):
     """Whether one column of other numbers may well be logits."""
     label: str = ""
     """What stands before the number of a class that nothing names."""
+    of_bytes: bool | None = None
+    """Whether answers in bytes run to 255, which stands for 1; None before the first one."""
     embedding: bool = False
     """Whether the output is called what vectors are called that stand for an input."""
 
@@ -115,8 +117,7 @@ def _otherwise(stated: Stated) -> str:
     listed = ", ".join(stated.others)
     if stated.column:
         return (
-            "the function is given several inputs: it must return a row of numbers for each of "
-            "them; if it takes one text, annotate it: def f(text: str)"
+            "the function is given several inputs: it must return a row of numbers for each of them"
         )
     other = f"choose another with --model-output: {listed}; or " if listed else ""
     return other + "explain a function that returns a row of numbers per input: py:module:name"
@@ -389,7 +390,8 @@ def _labels(output: RawOutput, stated: Stated) -> RawOutput | None:
     if found.dtype.kind in "iu" and not set(map(str, found.tolist())) <= set(stated.classes):
         k = len(stated.classes)
         if not ((found >= 0) & (found < k)).all():
-            raise PredictionError(f"the model returns the number of a class beyond the {k} named")
+            said = f"the model returns the number of a class beyond the {k} named"
+            raise PredictionError(said, "name all its classes with --classes")
         return output._replace(raw=np.eye(k)[found], names=stated.classes)
     votes = np.array([str(one) for one in found.tolist()])[:, None] == np.array(stated.classes)
     return output._replace(raw=votes.astype(float), names=stated.classes)
@@ -398,7 +400,11 @@ def _labels(output: RawOutput, stated: Stated) -> RawOutput | None:
 def _bytes(output: RawOutput, stated: Stated) -> RawOutput | None:
     if getattr(output.raw, "dtype", None) != np.uint8 or stated.task == "regression":
         return None
-    return output._replace(raw=output.raw / 255)
+    above = bool(output.raw.max(initial=0) > 1)  # 0 and 1 alone are a class that is named
+    if stated.of_bytes is False and above and np.ndim(output.raw) > 1:
+        raise PredictionError("the model returns bytes above 1, and before that 0 and 1", FLOATS)
+    divided = above if stated.of_bytes is None else stated.of_bytes
+    return output._replace(raw=output.raw / 255) if divided else None
 
 
 def _thin(output: RawOutput, stated: Stated) -> RawOutput | None:
@@ -413,6 +419,8 @@ def _thin(output: RawOutput, stated: Stated) -> RawOutput | None:
         return None
     return output._replace(raw=np.reshape(raw, (shape[0], -1)))
 
+
+FLOATS = "explain a function that returns the numbers meant: py:module:function"
 
 FIRST = "the first of several arrays is used"
 
@@ -538,6 +546,7 @@ def decide_outputs(
             "its scores; or use --task regression for a number",
         )
     values, output = as_matrix(raw, name, stated, n)
+    stated = stated._replace(of_bytes=OF_BYTES in output.rules)
     twice = values.shape[1] > 1 and file.activation in ACTIVATIONS and _sum_to_one(values)
     values = _activate(values, file.activation)
     if file.activation in ACTIVATIONS:
@@ -707,8 +716,7 @@ TUPLE = CodedWarning(
 
 BYTES = CodedWarning(
     "output_assumed",
-    "the model returns bytes, which are divided by 255; if 255 does not stand for 1, explain a "
-    "function that returns the numbers meant: py:module:function",
+    f"the model returns bytes, which are divided by 255; if 255 does not stand for 1, {FLOATS}",
 )
 
 ALONE = CodedWarning(

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from lime_cli.errors import ModelError, PredictionError, last_line
+from lime_cli.errors import ModelError, PredictionError, SettingsError, last_line
 from lime_cli.files import digest_of
 from lime_cli.models.asking import Asking
 from lime_cli.models.boosters import as_estimator
@@ -111,6 +111,14 @@ def way_of_function(function: Any, file: ModelFile, origin: Origin) -> Way:
         handing = Handing(function, file.input_form, given)
         return Way(origin, handing.predict, stated, given, handing=handing)
     asking = Asking(function, origin.name)
+    if asking.taken.kind == "image":
+        if file.layout == "NCHW":
+            said = f"--layout NCHW: {origin.name} takes Pillow's images, by its annotation"
+            raise SettingsError(said, "leave it out")
+        given = given._replace(kind="image", layout=None, preprocess="raw")
+
+    elif asking.taken.kind == "text":
+        given = given._replace(kind="text")
 
     def predict(inputs: Any) -> Any:
         if isinstance(inputs, np.ndarray):
@@ -420,7 +428,8 @@ def load(file: ModelFile, _content: None = None) -> Predictor:
     module, _, attribute = file.path.removeprefix(PYTHON_PREFIX).partition(":")
     if not module or not attribute:
         package, _, last = module.rpartition(".")
-        form = f"write py:{package}:{last}" if package and last != "py" else FORM
+        form = f"write py:{package}:{last}" if package else FORM
+        form = f"write py:{module}:NAME" if last == "py" else form
         raise ModelError(f"{file.path}: does not name a function", form)
     if module.endswith(".py"):
         module = _module_of(Path(module), file.path)

@@ -426,8 +426,8 @@ class ImageOptions(Options, heading="Input"):
     )
     resize: str | None = option(
         "--resize",
-        "How an image is fitted to the model's input; pad is black.",
-        metavar="|".join((*RESIZES, "pad:#RRGGBB")),
+        "How an image is fitted to the model's input: " + ", ".join(RESIZES) + ".",
+        metavar="WAY",
     )
     resample: str | None = option(
         "--resample",

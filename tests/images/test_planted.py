@@ -471,6 +471,24 @@ PROCESSORS = {
          "crop_pct": 0.875, "do_resize": False, "do_normalize": False},
         lambda image: np.asarray(image) / 255,
     ),
+    "a whole factor": (
+        {"size": {"height": 32, "width": 32}, "do_normalize": False, "rescale_factor": 1},
+        lambda image: np.asarray(image.resize((32, 32), Image.Resampling.BILINEAR)) / 1.0,
+    ),
+    "keys of other kinds": (
+        {"image_processor_type": "ViTImageProcessor", "size": {"height": 32, "width": 32},
+         "do_normalize": False, "crop_pct": 0.9, "rescale_offset": True, "include_top": True,
+         "do_flip_channel_order": True},
+        lambda image: np.asarray(image.resize((32, 32), Image.Resampling.BILINEAR)) / 255,
+    ),
+    "mobilevit, which has no mean": (
+        {"image_processor_type": "MobileViTImageProcessor", "size": {"shortest_edge": 40},
+         "crop_size": {"height": 32, "width": 32}, "do_center_crop": True, "do_normalize": True,
+         "image_mean": [0.5] * 3, "image_std": [0.5] * 3},
+        lambda image: np.asarray(image.resize((50, 40), Image.Resampling.BILINEAR))[
+            4:36, 9:41, ::-1
+        ] / 255,
+    ),
     "not resized": (
         {"image_processor_type": "ViTImageProcessor", "size": {"height": 32, "width": 32},
          "do_resize": False, "image_mean": [0.5] * 3, "image_std": [0.5] * 3},
@@ -498,6 +516,17 @@ PROCESSORS = {
           "do_center_crop": True}, "size 40 without saying of which side"),
         ({"do_resize": False, "do_center_crop": True}, "do_center_crop"),
         ({"do_center_crop": True, "crop_size": 64}, "a crop_size larger than size"),
+        ({"image_processor_type": "ViTImageProcessor", "size": None}, "do_resize without size"),
+        ({"image_processor_type": "ViTImageProcessor", "do_normalize": True},
+         "do_normalize without image_mean, do_normalize without image_std"),
+        ({"image_processor_type": "CLIPImageProcessor", "crop_size": 32},
+         "'clip' without saying do_center_crop"),
+        ({"image_processor_type": "BitImageProcessor", "do_center_crop": True},
+         "do_center_crop without crop_size"),
+        ({"image_processor_type": "BeitImageProcessor", "size": {"shortest_edge": 32}},
+         "size.shortest_edge without do_center_crop"),
+        ({"image_processor_type": "PoolFormerImageProcessor", "crop_pct": 0.9,
+          "do_center_crop": False}, "crop_pct without do_center_crop"),
     ],
 )  # fmt: skip
 def test_what_a_folder_asks_for_that_is_not_done_is_refused_by_name(limex, tmp_path, said, named):
@@ -624,7 +653,59 @@ def test_padding_may_be_white(tmp_path):
         ImageModality((path,), size=(40, 20), resize="pad-red")
 
 
-@pytest.mark.parametrize("way", ["pad", "pad-white", "pad:#727272", "crop"])
+def as_owner(photo, way, size):
+    """Fit an image as its owner does with Pillow, in bicubic."""
+    bicubic, (height, width) = Image.Resampling.BICUBIC, size
+    if way.startswith("square"):
+        side = max(photo.size)
+        square = Image.new("RGB", (side, side), {"square": "#000000"}.get(way, "#ffffff"))
+        square.paste(photo, tuple((side - one) // 2 for one in photo.size))
+        return np.asarray(square.resize((width, height), bicubic))
+    shorter = 30 / min(photo.size)
+    sides = [30, 30] if way == "stretch:30" else [int(one * shorter) for one in photo.size]
+    box = [(sides[0] - width) // 2, (sides[1] - height) // 2]
+    whole = photo.resize(tuple(sides), bicubic)
+    return np.asarray(whole.crop((*box, box[0] + width, box[1] + height)))
+
+
+@pytest.mark.parametrize("grey", [False, True])
+@pytest.mark.parametrize(
+    "way", ["square", "square-white", "square:#ffffff", "stretch:30", "crop:30"]
+)
+def test_an_image_is_fitted_as_its_owner_fits_it(tmp_path, way, grey):
+    noise = np.random.default_rng(0).integers(0, 256, (61, 100, 3)).astype(np.uint8)
+    photo = Image.fromarray(noise)
+    photo.save(tmp_path / "a.png")
+    modality = ImageModality(
+        (str(tmp_path / "a.png"),), preprocess="raw", resize=way, size=(24, 24),
+        resample="bicubic", channels="L" if grey else "RGB",
+    )  # fmt: skip
+    found = modality.read(next(modality.sources()))
+    owner = Image.fromarray(as_owner(photo, way, (24, 24)))
+    own = np.asarray(owner.convert("L"))[..., None] if grey else np.asarray(owner)
+    cut = way in ("stretch:30", "crop:30")  # by a box, not by pixels resized before
+    np.testing.assert_allclose(found.original()[0], own, atol=2 if cut else 1)
+    seen = (found.labels >= 0).any(axis=1)
+    assert seen.sum() == (24 if cut else 14)  # middles of places in the 61 of 100
+    assert found.subject.facts["input"]["resize"] == way
+
+
+def test_ways_to_fit_that_make_no_sense_are_refused(tmp_path):
+    for way in ("crop:20", "stretch:20"):
+        with pytest.raises(SettingsError, match="the model's input is larger, 24; give"):
+            ImageModality(("a.png",), size=(24, 24), resize=way)
+    for way in ("crop:N", "square-red", "pad-white:#000000", "stretch-white", "crop:0"):
+        with pytest.raises(SettingsError, match=rf"--resize: '{way}' is unknown; one of: stretch"):
+            ImageModality(("a.png",), size=(24, 24), resize=way)
+    Image.new("L", (1 << 15, 1)).save(tmp_path / "line.png")
+    modality = ImageModality((str(tmp_path / "line.png"),), resize="square")
+    with pytest.raises(InputError, match=r"line.png: .* too many; --resize pad"):
+        modality.read(next(modality.sources()))
+
+
+@pytest.mark.parametrize(
+    "way", ["pad", "pad-white", "pad:#727272", "crop", "square", "square-white"]
+)
 def test_a_red_quarter_is_found_beside_what_is_padded_or_cropped(limex, tmp_path, way):
     """All of the weight is on the cells that show red; nothing of the padding is a component."""
     wide = np.full((SIDE, 2 * SIDE, 3), 80, np.uint8)

@@ -386,3 +386,45 @@ def of_the_first_letter_too(texts):
 def best_label(text: str):
     """A label and its score, no others."""
     return ("long", 0.9) if len(text) > 12 else ("short", 0.8)
+
+
+def flat_of_one_text(text):
+    """As of one text, given to a program that answers to lists too."""
+    return [len("".join(text)), 1]
+
+
+def flat_of_the_first(texts):
+    assert isinstance(texts, list)
+    return [len(texts[0]), 1]
+
+
+def flat_of_texts(texts: list[str]):
+    return (len(texts[0]), 1)
+
+
+def flat_of_a_word(text):
+    """The list of a text holds no word of it."""
+    return [float("a" in text), 1]
+
+
+def raveled(texts):
+    return scores_of(texts).ravel()
+
+
+def one_picture(picture: "Image.Image"):
+    return picture.convert("L").getpixel((0, 0)), picture.width, picture.height
+
+
+def one_picture_at_most(picture: Image.Image | None = None):
+    return [*picture.getpixel((0, 0)), 1]
+
+
+def pictures(drawn: list[Image.Image]):
+    return np.array([one.getpixel((0, 0)) for one in drawn])
+
+
+def of_floats(images):
+    """As a network of PyTorch."""
+    if images.dtype == np.uint8:
+        raise RuntimeError("Input type (unsigned char) and bias type (float) should be the same")
+    return images.mean(axis=(1, 2))

@@ -1,14 +1,18 @@
 """Names of the classes, however a list or a file writes them."""
 
 import json
+import pickle
+import re
 
 import numpy as np
 import pytest
+from sklearn.neighbors import KNeighborsClassifier
 
 from lime_cli.errors import InputError
 from lime_cli.models.model_file import ModelFile
 from lime_cli.models.names import fitted_names, names_in, read_names
 from lime_cli.models.outputs import Stated, decide_outputs
+from lime_cli.tabular.row import Table
 
 FISH = ("tench, Tinca tinca", "goldfish", "great white shark")
 
@@ -143,3 +147,45 @@ def test_an_index_may_stand_behind_its_name(tmp_path, gap):
     assert read_names(str(path)) == ("abies", "acer rubrum", "zelkova, a tree")
     path.write_text(f"type 7{gap}7\nother{gap}9\n")
     assert read_names(str(path)) == (f"type 7{gap}7", f"other{gap}9")
+
+
+def beside(tmp_path, names, **choices):
+    """Return what is said of the classes of a model that names none of its three."""
+    for name, text in names:
+        (tmp_path / name).write_text(text)
+    write(tmp_path / "m.pkl")
+    model = ModelFile(str(tmp_path / "m.pkl"), **choices).load()
+    model.predict(Table(("a",), (np.arange(3.0),)))
+    return [one.message for one in model.warnings if one.code == "classes_assumed"]
+
+
+def write(path):
+    path.write_bytes(pickle.dumps(KNeighborsClassifier(1).fit([[0], [1], [2]], [0, 1, 2])))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("labels.txt", "cat\ndog\nfox\n"),
+        ("imagenet_classes.txt", "cat\ndog\nfox"),
+        ("synset.txt", "n01440764 cat\nn01443537 dog\nn01484850 fox\n"),
+        ("class_indices.json", '{"cat": 0, "dog": 1, "fox": 2}'),
+        ("index_to_name.json", '{"0": ["n1", "cat"], "1": ["n2", "dog"], "2": ["n3", "fox"]}'),
+        ("coco.names", "cat\ndog\nfox\n"),
+    ],
+)
+def test_names_that_lie_beside_a_model_are_named_but_not_used(tmp_path, name, text):
+    (said,) = beside(tmp_path, [("class_weights.json", '{"0": 1.5, "1": 2}'), (name, text)])
+    _, typed, _ = re.split(r"; --classes (\S+) ", said)
+    assert typed == str(tmp_path / name)
+    assert read_names(typed) == ("cat", "dog", "fox")
+    assert beside(tmp_path, [], classes=read_names(typed)) == []
+
+
+@pytest.mark.parametrize(
+    "names",
+    [[("labels.txt", "cat\ndog")], [("notes.txt", "a\nb\nc")], [("labels.txt", "0\n1\n2")]],
+    ids=["too few", "not called so", "numbers"],
+)
+def test_other_files_beside_a_model_are_not_named(tmp_path, names):
+    assert beside(tmp_path, names) == []

@@ -147,6 +147,17 @@ def test_bytes_are_divided_by_255():
     assert found.probabilities
     assert ["divided by 255" in one.message for one in found.warnings] == [True]
     assert settled(raw / 255).warnings == ()
+    dark = np.array([[0, 1]], np.uint8)  # the first answer says how all are read
+    assert found.read(dark, 1) == pytest.approx(dark / 255)
+
+
+def test_bytes_that_name_one_class_of_each_row_are_not_divided():
+    raw = np.eye(3, dtype=np.uint8)[[2, 0]]
+    found = settled(raw)
+    assert found.read(raw, 2).tolist() == raw.tolist()
+    assert (found.probabilities, found.warnings) == (True, ())
+    with pytest.raises(PredictionError, match="bytes above 1, and before that 0 and 1"):
+        found.read(raw * 200, 2)
 
 
 @pytest.mark.parametrize("shape", [(2, 2, 1, 1), (2, 1, 2), (2, 1, 1, 2)])

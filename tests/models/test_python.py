@@ -1,5 +1,6 @@
 """Python callables as models, and the probe that looks at their first answers."""
 
+import io
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import lime_cli
 from lime_cli.errors import ModelError, PredictionError, SettingsError
@@ -72,6 +74,16 @@ def test_a_fitted_model_in_a_module_is_asked_like_one_in_a_file():
 def test_what_a_function_prints_goes_to_standard_error(capsys):
     assert loaded("squeezed").predict(TABLE).tolist() == [[0.2, 0.8]] * 3
     assert capsys.readouterr().out == ""
+
+
+def test_a_terminal_gets_no_control_characters_that_a_model_prints(monkeypatch):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with quiet():
+        print("\x1b]0;title\x07", "\x1b[31mred\x1b[0m", end="\r")
+        sys.stdout.writelines(["\x9b2J", "a\tb\n"])
+    assert terminal.getvalue() == "\\x1b]0;title\\x07 \x1b[31mred\x1b[0m\r\\x9b2Ja\tb\n"
 
 
 def test_threads_that_overlap_leave_standard_output_where_it_was(capfd):
@@ -138,6 +150,7 @@ def test_a_function_may_be_named_by_its_file(tmp_path, monkeypatch, place):
         ("py:gone.py:f", "there is no file gone.py; write py:"),
         ("py:json.py:f", "another module that is called json; rename the file"),
         ("./own.py:f", "write py:own.py:f$"),
+        ("py:own.py", "write py:own.py:NAME$"),
         ("inner/own.py", "write py:inner/own.py:NAME$"),
     ],
 )
@@ -302,7 +315,7 @@ def test_an_async_function_is_called_what_it_is():
 def test_a_function_of_one_text_is_told_that_it_is_given_a_list():
     model = loaded("first_alone")
     model.predict(TEXTS[:1])
-    words = "1 predictions for 5 inputs; the function is given several inputs"
+    words = r"returned shape \(1, 3\) for 5 inputs, not \(5, k\); .*: def first_alone\(texts: str\)"
     with pytest.raises(PredictionError, match=words):
         model.predict(TEXTS)
 
@@ -313,12 +326,14 @@ def test_a_function_that_wants_other_images_is_told_what_it_is_given():
     )
     with pytest.raises(PredictionError, match=words):
         loaded("bytes_only").predict(IMAGES)
+    with pytest.raises(PredictionError, match="it gets 2 x 3 x 9 x 8 numbers"):
+        loaded("bytes_only", layout="NCHW").predict(IMAGES)
 
 
 GIVEN = {
     "list": (lambda one: one.lower(), TEXTS, "it gets a list of texts"),
     "strings": (lambda one: re.sub("a", "b", one), TEXTS, "it gets a list of texts"),
-    "images": (lambda one: one.convert("L"), np.zeros((2, 4, 4, 3)), "an array of images"),
+    "images": (lambda one: one.convert("L"), np.zeros((2, 4, 4, 3)), "def f(image: Image.Image)"),
     "array": (lambda one: one[:, 0], Table(("a",), (np.zeros(2),)), "--input-form array gives it"),
 }
 
@@ -399,13 +414,14 @@ def test_what_goes_wrong_in_a_function_is_one_line_with_its_own_words(name, word
 @pytest.mark.parametrize(
     ("name", "inputs", "words"),
     [
-        ("of_a_column", TEXTS, r"begin with texts = pandas.Series\(texts\)"),
+        ("of_a_column", TEXTS, r"begin with texts = pandas.DataFrame\(\{'COLUMN': texts\}\)"),
         ("of_a_series", TEXTS, r"begin with texts = pandas.Series\(texts\)"),
         ("described", TEXTS, "DataFrame whose column 'text' holds no numbers.*; the function must"),
         ("reported", TEXTS, "'0.9'.*not numbers; the function must"),
         ("convolved", IMAGES, "--layout NCHW puts the channels first"),
         ("channels_first", IMAGES, "--layout NCHW puts the channels first"),
         ("in_tensors", IMAGES, r"images = torch\.from_numpy\(images\)"),
+        ("of_floats", IMAGES.astype(np.uint8), "--preprocess unit gives it float32 from 0 to 1"),
         ("of_letters", TEXTS, r"'list' object has no attribute 'lower'"),
         ("of_lines", ["one", "two\nlines"], r"texts = \[' '\.join\(one\.splitlines\(\)\)"),
         ("two_tables", TEXTS, "returned dict, not numbers; the function must"),
@@ -438,7 +454,9 @@ def test_a_function_of_one_text_is_called_with_one_at_a_time(name):
 
 @pytest.mark.parametrize("n", [1, len(TEXTS)])
 def test_a_function_whose_text_is_annotated_gets_one_at_a_time_from_the_beginning(n):
-    found = loaded("of_one_text_by_its_annotation").predict(TEXTS[:n])
+    model = loaded("of_one_text_by_its_annotation")
+    assert model.input.kind == "text"
+    found = model.predict(TEXTS[:n])
     assert found[:, 0].tolist() == [len(one) for one in TEXTS[:n]]
 
 
@@ -450,8 +468,44 @@ def test_a_function_that_answers_once_to_a_batch_is_called_with_batches_of_one()
 
 
 def test_a_function_that_answers_to_a_text_and_to_a_list_of_it_differently_is_refused():
-    with pytest.raises(PredictionError, match=r"1 predictions for .*def f\(text: str\)"):
+    words = r"shape \(1, 2\) for 5 inputs.*: def of_the_first_letter_too\(texts: str\)"
+    with pytest.raises(PredictionError, match=words):
         loaded("of_the_first_letter_too").predict(TEXTS)
+
+
+@pytest.mark.parametrize("name", ["flat_of_one_text", "flat_of_the_first", "flat_of_texts"])
+def test_a_flat_row_for_a_batch_is_that_of_one_input(name):
+    model = loaded(name)
+    assert model.predict(TEXTS).tolist() == [[len(one), 1] for one in TEXTS]
+    assert "one_by_one" in [one.code for one in model.warnings]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("flat_of_a_word", r"shape \(2,\) for 5 inputs, not \(5, k\); it must return a row"),
+        ("raveled", r"shape \(15,\) for 5 inputs, not \(5, 3\); it must return a row"),
+    ],
+)
+def test_a_flat_row_that_may_mean_either_is_refused(name, words):
+    with pytest.raises(PredictionError, match=words):
+        loaded(name).predict(TEXTS)
+
+
+@pytest.mark.parametrize("name", ["one_picture", "one_picture_at_most", "pictures"])
+def test_a_function_whose_image_is_annotated_gets_pillow_s(name):
+    pixels = np.random.default_rng(1).integers(0, 256, (3, 6, 5, 3), np.uint8)
+    model = loaded(name)
+    assert (model.input.kind, model.input.preprocess) == ("image", "raw")
+    first = [Image.fromarray(one) for one in pixels]
+    luma = [[one.convert("L").getpixel((0, 0)), 5, 6] for one in first]
+    colours = [[*one.getpixel((0, 0)), 1][: 3 + ("most" in name)] for one in first]
+    expected = luma if name == "one_picture" else colours
+    assert model.predict(pixels.astype(np.float32)).tolist() == expected
+    with pytest.raises(PredictionError, match="leave out --preprocess"):
+        model.predict((pixels / 255).astype(np.float32))
+    with pytest.raises(SettingsError, match=r"--layout NCHW: .* leave it out"):
+        loaded(name, layout="NCHW").input  # noqa: B018
 
 
 def test_a_label_with_its_score_alone_says_nothing_of_other_labels():

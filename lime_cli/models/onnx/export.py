@@ -7,13 +7,14 @@ or ``preprocessor_config.json``. What these say is what the model's owner's own 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from math import floor
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from lime_cli.errors import InputError
 from lime_cli.files import digest_of_file, from_json
-from lime_cli.models.model_file import CHECKPOINTS, PixelsInput
+from lime_cli.models.model_file import CHECKPOINTS, EXPORTED, PixelsInput
 from lime_cli.registry import RESAMPLES
 
 TOKENIZER = "tokenizer.json"
@@ -132,13 +133,12 @@ class Export(NamedTuple):
     @property
     def pixels(self) -> PixelsInput | None:
         """What becomes of an image's pixels, by ``preprocessor_config.json``."""
-        said = self.processor
-        if not OF_IMAGES & set(said):
+        if not OF_IMAGES & set(self.processor):
             return None
         kind, fast = self._processor
+        said = _as_class(self.processor, kind)
         shown, sides, shorter = _fitted(said, kind)
-        scale = said.get("rescale_factor")
-        scale = scale if isinstance(scale, float) else 1 / 255
+        (scale,) = _numbers([said.get("rescale_factor")]) or (1 / 255,)
         normal = said.get("do_normalize", True)
         mean = _numbers(said.get("image_mean") if normal else None) or (0.0,)
         deviation = _numbers(said.get("image_std")) or (1.0,)
@@ -147,7 +147,7 @@ class Export(NamedTuple):
             mean = tuple(one + 1 for one in mean)
         if said.get("include_top"):  # of EfficientNet, which divides again
             std = tuple(one * (std[0] if len(std) == 1 else one) for one in deviation)
-        flipped = said.get("do_flip_channel_order", kind == "mobilevit")
+        flipped = said.get("do_flip_channel_order")
         resample = said.get("resample", 3 if kind in BICUBIC else 2)
         named = str(resample).lower()
         resample = RESAMPLES.index(named) if named in RESAMPLES else resample
@@ -161,7 +161,7 @@ class Export(NamedTuple):
             resample if resample in range(6) else None,
             "BGR" if flipped else None,
             floored=not fast,
-            unread=(*_unread(said, kind), *_padded(shown, sides, shorter)),
+            unread=(*_unread(said, kind), *_unsaid(said, kind), *_padded(shown, sides, shorter)),
         )
 
     @property
@@ -243,8 +243,8 @@ def _of_timm(config: dict[str, Any]) -> dict[str, Any]:
         "crop_size": {"height": height, "width": width},
         "do_center_crop": True,
         "image_processor_type": "TimmImageProcessorFast",  # crops as torchvision does
-        "image_mean": said.get("mean"),
-        "image_std": said.get("std"),
+        "image_mean": said.get("mean") or [0.485, 0.456, 0.406],
+        "image_std": said.get("std") or [0.229, 0.224, 0.225],
         "resample": said.get("interpolation") or "bicubic",
     }
 
@@ -260,17 +260,11 @@ def _classes_of_timm(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-READ = (
-    TOKENIZER, "config.json", "tokenizer_config.json", "special_tokens_map.json",
-    "preprocessor_config.json", "vocab.txt", "vocab.json", "merges.txt",
-)  # fmt: skip
-
-
 def digests_beside(model: str) -> dict[str, str]:
     """Return the digests of what is read beside a graph, by the files' names."""
     if not model.endswith(".onnx") and Path(model).name not in CHECKPOINTS:
         return {}
-    places = [(name, folder / name) for folder in _folders(Path(model)) for name in READ]
+    places = [(name, folder / name) for folder in _folders(Path(model)) for name in EXPORTED]
     found: dict[str, str] = {}
     for name, path in places:
         if name not in found and path.is_file():
@@ -284,7 +278,7 @@ def _folders(model: Path) -> list[Path]:
 
 PROCESSOR = re.compile(r"(\w*?)(?:ImageProcessor|FeatureExtractor)(Fast|Pil)?")
 
-OF_IMAGES = {"image_mean", "size", "do_resize", "do_rescale"}
+OF_IMAGES = {"image_mean", "size", "do_resize", "do_rescale", "image_processor_type"}
 
 FOLLOWED = {
     "do_resize", "size", "resample", "do_center_crop", "crop_size", "crop_pct", "do_rescale",
@@ -319,6 +313,28 @@ SHORTER = (
 Sides = tuple[int, int] | None
 
 
+def _as_class(said: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Return what a file says to the class of its processor: what this one does not know is left
+    out, and what it does unless it is told otherwise is written out.
+    """
+    if kind == "mobilevit":
+        said = {"do_flip_channel_order": True, **said, "do_normalize": False}
+    if kind in WHOLES:
+        said = {"do_center_crop": False, **said}
+    others = [key for key, kinds in OWN.items() if kind not in kinds]
+    known = kind in (*CROPPING, *WHOLES, "convnext")
+    return {key: one for key, one in said.items() if not (known and key in others)}
+
+
+OWN = {
+    "crop_pct": ("convnext", "poolformer"),
+    "do_flip_channel_order": ("mobilevit",),
+    "rescale_offset": ("efficientnet",),
+    "include_top": ("efficientnet",),
+}
+"""Keys that some kinds know and others pass over."""
+
+
 def _unread(said: dict[str, Any], kind: str) -> tuple[str, ...]:
     """Name what the processor does that nothing here follows: a multiple of 1 changes nothing."""
     own = {key: one for key, one in said.items() if key not in FOLLOWED | IDLE}
@@ -333,6 +349,8 @@ def _unread(said: dict[str, Any], kind: str) -> tuple[str, ...]:
         return (*found, "do_center_crop") if cropping else tuple(found)
     if cropping is False and "shortest_edge" in named:
         found.append("size.shortest_edge without do_center_crop")
+    if cropping is False and said.get("crop_pct") and kind == "poolformer":
+        found.append("crop_pct without do_center_crop")
     if cropping and sides is not None and sides[0] != sides[1]:
         found.append("do_center_crop of sides that differ")
     told = SHORTER if cropping else ("", "vit")
@@ -341,9 +359,32 @@ def _unread(said: dict[str, Any], kind: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _unsaid(said: dict[str, Any], kind: str) -> Iterator[str]:
+    """Name what is left to the defaults of a processor's class, which only its library knows."""
+    if said.get("do_resize", bool(kind)) and said.get("size") is None:
+        yield "do_resize without size"
+    normal = said.get("do_normalize", bool(kind))
+    yield from (f"do_normalize without {one}" for one in MOMENTS if normal and not said.get(one))
+    if kind in CROPPING and "do_center_crop" not in said:
+        yield f"{kind!r} without saying do_center_crop"
+    if kind in CROPPING and said.get("do_center_crop") and not said.get("crop_size"):
+        yield "do_center_crop without crop_size"
+
+
+MOMENTS = ("image_mean", "image_std")
+
+CROPPING = (
+    "clip", "chineseclip", "bit", "levit", "poolformer", "mobilenetv1", "mobilenetv2", "mobilevit",
+    "vithybrid", "deit", "efficientformer", "bridgetower",
+)  # fmt: skip
+"""Kinds that take a centre unless their files say that they do not."""
+
+WHOLES = ("vit", "beit", "siglip", "blip", "efficientnet", "pvt", "segformer", "owlvit", "dpt")
+"""Kinds that take none unless their files say that they do."""
+
 SIDES = ("height", "width", "shortest_edge")
 
-ODD = ("perceiver", "donut", "nougat", "pixtral", "imagegpt", "layoutlmv2")
+ODD = ("perceiver", "donut", "nougat", "pixtral", "imagegpt", "layoutlmv2", "vivit", "siglip2")
 """Kinds that mean something else by the same keys: by sides, by a crop, or by scaling."""
 
 
