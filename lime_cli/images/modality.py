@@ -344,7 +344,7 @@ class ImageModality(OfFiles):
             )
         cut = self._cut(photo.pixels, view)
         values = 255 - photo.values if self.invert else photo.values
-        raw = preprocessing.in_channels(view.grid(values))
+        raw = preprocessing.seen(values, view)
         fill, masked, said = self._filled(raw, cut.on_grid, preprocessing, precision)
         said = (*said, *self._fitting(view), *self._assumed(held))
         parts = zip(cut.names, places(cut.labels, view), strict=True)

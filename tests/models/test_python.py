@@ -491,6 +491,31 @@ def test_a_function_whose_image_is_annotated_gets_pillow_s(name):
         loaded(name, layout="NCHW").input  # noqa: B018
 
 
+ROWS = Table(
+    ("age", "city", "bonus"),
+    (np.array([30.0, 5, 6]), np.array(["Oslo", "Rome", "Oslo"], object), np.ones(3)),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("row_as_dictionary", False),
+        ("rows_as_dictionaries", False),
+        ("row_by_failing", True),
+        ("row_by_attributes", True),
+        ("cells_by_name", False),
+        ("rows_served", False),
+        ("rows_served.predict", False),
+    ],
+)
+def test_a_function_of_one_row_or_of_its_cells_is_asked_row_by_row(name, said):
+    model = loaded(name)
+    for _ in range(2):
+        assert model.predict(ROWS).tolist() == [[31], [5], [7]]
+    assert ("one_by_one" in [one.code for one in model.warnings]) == said
+
+
 def test_a_label_with_its_score_alone_says_nothing_of_other_labels():
     texts = ["short", "this one is long"]
     model = loaded("best_label")
