@@ -98,7 +98,14 @@ ASSUMED = CodedWarning(
 CROPPED = CodedWarning(
     "preprocessing_assumed",
     "--preprocess {} also crops: of {} x {} pixels the model sees {} x {} in the middle; "
-    "--resize stretch shows it the whole image, --resize crop its shorter side",
+    "--resize stretch shows it the whole image, --resize crop its shorter side, --resize crop:N "
+    "what is in the middle after the shorter side has become N",
+)
+
+OWN_SIZE = CodedWarning(
+    "preprocessing_assumed",
+    "the model takes images of any size, so it gets this one in its own, {} x {}; --size changes "
+    "it",
 )
 
 RESAMPLED = CodedWarning(
@@ -404,6 +411,8 @@ class ImageModality(OfFiles):
         if not (self.resize or self.preprocess is None or seen == (x.length, y.length)):
             words = CROPPED.message.format(self.preprocess, x.length, y.length, *seen)
             yield CROPPED._replace(message=words)
+        if self.network and self.size is None:
+            yield OWN_SIZE._replace(message=OWN_SIZE.message.format(x.length, y.length))
         given = None if self.given is None or self.preprocess else self.given.resample
         if view.is_resized and self.resample is None and given is None:
             words = RESAMPLED.message.format(RESAMPLES[view.resample])
