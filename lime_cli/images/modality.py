@@ -259,10 +259,11 @@ class ImageModality(OfFiles):
             scale, said = 1.0, (*said, WHOLE_PIXELS)
         model_input.require("image")
         if model_input.words or 0 < len(model_input.columns or ()) < FEWEST_PIXELS:
+            n = len(model_input.columns or ()) or model_input.n_columns or 1
+            kind = f"a table of {n} columns" if n > 1 else "a text"
             raise ModelError(
-                f"{model_input.model}: takes a table of {len(model_input.columns or ())} columns, "
-                "not an image",
-                "use limex explain tabular",
+                f"{model_input.model}: takes {kind}, not an image",
+                f"use limex explain {'tabular' if n > 1 else 'text'}",
             )
         pixels, n_channels = model_input.pixels, model_input.channels
         size = model_input.size

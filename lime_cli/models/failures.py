@@ -117,10 +117,10 @@ OF_LIST = (
     r"|list indices must be integers|too many indices for array"
 )
 
-AS_FRAME = (
-    r"list indices must be integers or slices, not str|no attribute '(?:str|apply"
-    r"|map|iloc|loc|columns|values|astype|fillna|copy|tolist|to_list)'"
-)
+AS_TABLE = r"list indices must be integers or slices, not str|no attribute 'columns'"
+"""How a function fails on a list that expects a data frame."""
+
+AS_FRAME = r"no attribute '(?:str|apply|map|iloc|loc|values|astype|fillna|copy|tolist|to_list)'"
 """How a function fails on a list that expects a column of a data frame."""
 
 OF_ARRAY = r"'numpy\.ndarray' object has no attribute|(?:got|not) [('\"]?(?:numpy\.)?ndarray\b"
@@ -139,6 +139,11 @@ OF_FRAME = r"DataFrame|InvalidIndexError|slice\(None"
 
 def _given(words: str, inputs: Any, layout: str | None) -> str:
     """Say what a function is given, where its words tell that it expects something else."""
+    if _are_texts(inputs) and re.search(AS_TABLE, words):
+        return (
+            "it gets a list of texts, not a data frame: begin with "
+            "texts = pandas.DataFrame({'COLUMN': texts})"
+        )
     if _are_texts(inputs) and re.search(AS_FRAME, words):
         return (
             "it gets a list of texts, not a column of a data frame: begin with "

@@ -425,7 +425,8 @@ def load(file: ModelFile, _content: None = None) -> Predictor:
     module, _, attribute = file.path.removeprefix(PYTHON_PREFIX).partition(":")
     if not module or not attribute:
         package, _, last = module.rpartition(".")
-        form = f"write py:{package}:{last}" if package and last != "py" else FORM
+        form = f"write py:{package}:{last}" if package else FORM
+        form = f"write py:{module}:NAME" if last == "py" else form
         raise ModelError(f"{file.path}: does not name a function", form)
     if module.endswith(".py"):
         module = _module_of(Path(module), file.path)

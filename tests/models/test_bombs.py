@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pickle
+import random
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -17,9 +18,13 @@ from sklearn.gaussian_process.kernels import RBF, CompoundKernel
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import Bunch
 
 from lime_cli.errors import ModelError
+from lime_cli.models.pickles import states
 from lime_cli.models.pickles.loading import inspect_pickle, unpickle, unpickle_any
+from lime_cli.models.pickles.policy import Bomb, Refused
+from lime_cli.models.pickles.sizes import Damaged
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.random((60, 4))
@@ -216,3 +221,79 @@ def test_many_honest_numbers_are_no_bomb(tmp_path: Path) -> None:
     held = [{n * 64: n for n in range(200_000)}, {n / 4 for n in range(50_000)}]
     (tmp_path / "m.pkl").write_bytes(pickle.dumps(held, 4))
     assert unpickle_any(tmp_path / "m.pkl") == held
+
+
+class Named(NamedTuple):
+    """A pair that has what a model has, and is looked into all the same."""
+
+    name: Any
+    predict: Any
+
+
+class Listed(list[Any]):
+    def transform(self) -> None: ...
+
+
+def members(dice: random.Random, made: list[Any], depth: int) -> Any:
+    """Return a model or what may hold some, new or one that was made before."""
+    kind = dice.randrange(24)
+    if depth > 4 or kind < 6:
+        return dice.choice([None, "drop", True, LogisticRegression(), StandardScaler(), *made])
+    if kind == 6 and dice.random() < 0.3:
+        return dice.choice([1, 2.5, b"a", np.zeros(2), len, LogisticRegression, np.str_("a")])
+    inside = [members(dice, made, depth + 1) for _ in range(dice.choice([0, 1, 2, 3]))]
+    match kind:
+        case 7 | 8 | 9:
+            one: Any = VotingClassifier(inside)
+            one.__dict__.update(dice.sample([("estimators_", inside[::-1]), ("le_", None)], 1))
+        case 10 | 11 | 12:
+            one = Pipeline(inside)
+        case 13:
+            one = ColumnTransformer([("a", part, [0]) for part in inside])
+        case 14:
+            one = dict(enumerate(inside))
+        case 15:
+            one = Bunch(**{f"m{n}": part for n, part in enumerate(inside)})
+        case 16:
+            one = np.empty(len(inside), object)
+            one[:] = inside
+        case 17:
+            one = Named(*[*inside, None, None][:2])
+        case 18:
+            one = Listed(inside)
+        case 19:
+            one = [*inside, *inside]
+            if dice.random() < 0.1:
+                one.append(one)
+        case 20 | 21:
+            one = inside
+        case _:
+            one = tuple(inside)
+    made.append(one)
+    return one
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_members_are_checked_many_at_a_time_as_one_by_one(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dice, heard = random.Random(seed), set()
+    for name, most in {"_FEW_CALLS": 20, "_MOST_CALLS": 40, "_MOST_MEMBERS": 9}.items():
+        monkeypatch.setattr(states, name, most)
+    for _ in range(60):
+        made: list[Any] = []
+        roots = [VotingClassifier(members(dice, made, 0)), *made]
+        dice.shuffle(roots)
+        ends = []
+        for one_by_one in (False, True):
+            with monkeypatch.context() as patch:
+                if one_by_one:
+                    patch.setattr(states, "_are_models", lambda *_: False)
+                    patch.setattr(states, "_ask_few", lambda *_: False)
+                try:
+                    ends.append(states.check_model(*roots))
+                except (Refused, Damaged) as error:
+                    ends.append(type(error))
+        assert ends[0] == ends[1]
+        heard.add(ends[0])
+    assert heard >= {None, Refused, Bomb}

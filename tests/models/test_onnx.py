@@ -221,6 +221,22 @@ def test_a_layout_that_the_shape_does_not_tell_is_asked_for(tmp_path):
     assert ModelFile(path, layout="NHWC").load().input.size == (3, 8)
 
 
+@pytest.mark.parametrize(
+    ("shape", "layout"),
+    [
+        (["n", 3, 96, 96], "NHWC"),
+        (["n", 3, "h", "w"], "NHWC"),
+        (["n", 1, 28, 28], "NHWC"),
+        (["n", 96, 96, 3], "NCHW"),
+    ],
+)
+def test_a_layout_that_the_shape_contradicts_is_refused(tmp_path, shape, layout):
+    path = mean_model(tmp_path / "m.onnx", shape)
+    with pytest.raises(SettingsError, match=f"--layout {layout}: .*elsewhere; leave it out"):
+        ModelFile(path, layout=layout).load()
+    assert ModelFile(path).load().input.layout not in (None, layout)
+
+
 @pytest.mark.parametrize("kind", [TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE])
 @pytest.mark.parametrize("batch", ["n", 1, 4])
 def test_pictures_are_cast_and_fed_in_the_graph_s_batches(tmp_path, kind, batch):

@@ -139,6 +139,7 @@ def test_a_function_may_be_named_by_its_file(tmp_path, monkeypatch, place):
         ("py:gone.py:f", "there is no file gone.py; write py:"),
         ("py:json.py:f", "another module that is called json; rename the file"),
         ("./own.py:f", "write py:own.py:f$"),
+        ("py:own.py", "write py:own.py:NAME$"),
         ("inner/own.py", "write py:inner/own.py:NAME$"),
     ],
 )
@@ -400,7 +401,7 @@ def test_what_goes_wrong_in_a_function_is_one_line_with_its_own_words(name, word
 @pytest.mark.parametrize(
     ("name", "inputs", "words"),
     [
-        ("of_a_column", TEXTS, r"begin with texts = pandas.Series\(texts\)"),
+        ("of_a_column", TEXTS, r"begin with texts = pandas.DataFrame\(\{'COLUMN': texts\}\)"),
         ("of_a_series", TEXTS, r"begin with texts = pandas.Series\(texts\)"),
         ("described", TEXTS, "DataFrame whose column 'text' holds no numbers.*; the function must"),
         ("reported", TEXTS, "'0.9'.*not numbers; the function must"),

@@ -145,6 +145,9 @@ def _of_images(
 ) -> ModelInput:
     shape = [*one.shape, 1] if len(one.shape) == 3 else one.shape
     layout = "NHWC" if len(one.shape) == 3 else file.layout or _layout(name, shape)
+    if layout == file.layout and _is_turned(shape, layout):
+        words = f"--layout {layout}: the model takes {_shape(one)}, with its channels elsewhere"
+        raise SettingsError(words, "leave it out")
     height, width = shape[2:] if layout == "NCHW" else shape[1:3]
     channels = shape[1] if layout == "NCHW" else shape[3]
     known = isinstance(height, int) and isinstance(width, int)
@@ -239,6 +242,12 @@ def _layout(name: str, shape: list[Any]) -> str:
         f"{name}: its input {shape} does not tell where the channels are",
         "use --layout NCHW or --layout NHWC",
     )
+
+
+def _is_turned(shape: list[Any], layout: str) -> bool:
+    """Tell axes of which another one than the layout says is that of channels."""
+    own, other = (shape[place] for place in ((1, 3) if layout == "NCHW" else (3, 1)))
+    return own not in (1, 3, 4) and (other == 3 or (other == 1 and own == shape[2]))
 
 
 def _shape(one: Any) -> str:

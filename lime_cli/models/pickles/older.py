@@ -141,15 +141,17 @@ def _complete(kind: type, models: list[Any], defaults: Mapping[str, object]) -> 
     renamed = [pair for pair in _RENAMED.items() if (name, pair[0]) not in _STILL_CALLED_SO]
     names: tuple[str, ...] | None = None
     lacking: list[tuple[str, object]] = []
+    tells_width = False
     for one in models:
         held = vars(one)
         if names != tuple(held):  # most objects of a class have the same attributes
             names = tuple(held)
             once = [(old, new) for old, new in renamed if old in held and new not in held]
             lacking = [pair for pair in defaults.items() if pair[0] not in held]
+            tells_width = not _TELL_WIDTH.isdisjoint(held)
         for old, new in once:
             held.setdefault(new, held[old])
-        if "n_features_in_" not in held and not hasattr(one, "n_features_in_"):
+        if tells_width and "n_features_in_" not in held and not hasattr(one, "n_features_in_"):
             width = _width(held)
             if width is not None:
                 held["n_features_in_"] = width
@@ -195,6 +197,8 @@ def _width(held: Mapping[str, Any]) -> int | None:
 
 _OF_COLUMNS = ("coef_", "_fit_X", "mean_", "scale_", "statistics_", "var_", "scores_", "ranking_")
 """What is as wide as the rows that an estimator was fitted on."""
+
+_TELL_WIDTH = frozenset({*_OF_COLUMNS, "shape_fit_", "categories_"})
 
 
 @cache

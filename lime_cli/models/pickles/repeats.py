@@ -17,15 +17,17 @@ that C reads, too:
   order has nothing repeated, because under a number there might be two things.
 - What has a number is asked of C once for each template and each pickle; one that lies in another,
   as in joblib's files, has numbers of its own.
-- Between objects nothing may stand, or the end of one list and the start of the next. Marks of
-  frames are left out where an instruction may begin, which is where the machine skips them.
+- Between objects nothing may stand, or the end of one list and the start of the next, or the end
+  of a pair of a word and an object, and the next word. Marks of frames are left out where an
+  instruction may begin, which is where the machine skips them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from typing import NamedTuple, cast
 
@@ -40,10 +42,9 @@ from lime_cli.models.pickles.templates import (
     FRAME,
     FRAME_BYTES,
     GETS,
+    LEAST_NUMBER,
     NUMBER,
     NUMBERS,
-    OWN,
-    PUT,
     PUTS,
     TEXT_AS,
     WORD,
@@ -73,6 +74,11 @@ _MOST_STEPS = 200_000
 _NEXT_LIST = b"a]"
 """What stands between objects of which each is alone in a list, with a number: APPEND, EMPTY_LIST.
 """
+
+_NEXT_PAIR = b"\x86"
+"""What stands between objects that have names, with a number, a word and its number: TUPLE2."""
+
+_NUMBERS_BETWEEN = {_NEXT_LIST: 1, _NEXT_PAIR: 2}
 
 _NEXT_LISTS = b"e]"
 """What stands between lists of several, with a number and MARK: APPENDS, EMPTY_LIST."""
@@ -138,6 +144,8 @@ class Repeats:
         It is NEWOBJ, or a REDUCE that makes an array. The objects, or the lists that they are in,
         are on the stack then. Returns None for others, which are watched if they may repeat.
         """
+        if len(stack) < 2:
+            return None
         maker, args = stack[-2:]
         is_array = data[at] == 0x52
         key = self._key_of(maker) if is_array else None
@@ -200,7 +208,11 @@ class Repeats:
         if known.template is None:
             return None
         counted = memo.n_given - known.template.n_begun, known.template.n_numbers
-        found = _matched(known.pieces, data, start, memo, counted, _gaps(stack, metastack))
+        words: list[int] = []
+        gaps = _gaps(stack, metastack)
+        found = _matched(known.pieces, data, start, words.append, counted, gaps)
+        if words and not memo.are_words(words):
+            found = _matched(known.pieces, data, start, partial(_is_word, memo), counted, gaps)
         made = _made(known, found, at - start, memo, stack, metastack)
         if made is not None:
             known.tries = _TRIES
@@ -218,6 +230,8 @@ class Repeats:
         self._learn(self._classes[identity(maker)], data[start:end], memo, first, maker)
 
     def _learn(self, known: _Class, data: bytes, memo: Memo, first: int, maker: object) -> None:
+        if first < LEAST_NUMBER and any(piece[2] for piece in known.pieces):
+            return  # those that begin at this number are not repeated, however they are made
         known.tries -= 1
         if self.is_older or len(data) > _MOST_BYTES or self.n_steps > _MOST_STEPS:
             return
@@ -293,13 +307,18 @@ def _is_buffer(data: bytes, start: int, at: int) -> bool:
     return end < at < end + _MOST_BETWEEN
 
 
+IsWord = Callable[[int], "bool | None"]
+"""Tells whether what has a number is a word; None where that is looked at later."""
+
+
 class _Match(NamedTuple):
     """Objects that repeat."""
 
     n: int
     gap: bytes
     """What is between them, or between lists of them."""
-    n_gaps: int
+    n_between: int
+    """Numbers that are given out there."""
     program: list[memoryview]
     """What makes them all, without the marks of frames."""
     end: int
@@ -322,7 +341,7 @@ def _made(
     if not memo.is_in_order or known.asked is not memo:
         return None
     program[0] = program[0][n_begun:]
-    n_numbers = found.n * template.n_numbers - template.n_begun + found.n_gaps
+    n_numbers = found.n * template.n_numbers - template.n_begun + found.n_between
     if found.gap == _NEXT_LISTS:
         into = cast("list[object]", metastack[-1][-1])
         n_before = len(into) + len(stack) - 2
@@ -335,24 +354,29 @@ def _made(
     start = b"(" + b"NQ" * len(given)
     made = memo.repeated((start, *program, b"t"), tuple(given), n_numbers)
     stack[-len(given) :] = made
-    if found.gap:  # the last list is empty yet
-        lists = made[:-2]
-        made = (*(cast("list[object]", one)[-1] for one in lists), made[-1])
+    if found.gap:  # the last list is empty yet, the last pair a word
+        around = cast("Iterable[Sequence[object]]", made[:-2])
+        made = (*(one[-1] for one in around), made[-1])
     return Made(made, found.end)
 
 
 def _gaps(stack: list[object], metastack: list[list[object]]) -> frozenset[bytes]:
-    """Return what may be between objects, by whether the first goes into a list."""
-    alone = len(stack) > 2 and type(stack[-3]) is list
+    """Return what may be between objects, by whether the first goes into a list or has a name."""
+    before = type(stack[-3]) if len(stack) > 2 else None
+    alone = [_NEXT_LIST] * (before is list) + [_NEXT_PAIR] * (before is str)
     several = bool(metastack and metastack[-1]) and type(metastack[-1][-1]) is list
-    return frozenset([_NEXT_LIST] * alone + [_NEXT_LISTS] * several)
+    return frozenset(alone + [_NEXT_LISTS] * several)
+
+
+def _is_word(memo: Memo, number: int) -> bool:
+    return type(memo[number]) is str
 
 
 def _matched(
     pieces: list[Piece],
     data: bytes,
     start: int,
-    memo: Memo,
+    is_word: IsWord,
     counted: tuple[int, int],
     gaps: frozenset[bytes],
 ) -> _Match:
@@ -360,46 +384,58 @@ def _matched(
 
     ``counted`` is the first number that is given out, and how many each object gives out.
     """
-    n, gap, n_gaps, end, frames = 0, b"", 0, start, list[int]()
-    whole = n, n_gaps, end  # lists that are complete
+    n, gap, n_between, end, frames = 0, b"", 0, start, list[int]()
+    whole = n, n_between, end  # lists that are complete
     may_be_several = _NEXT_LISTS in gaps
     at, begins = start, data.startswith
     while at - start <= _AT_ONCE:
-        after = _end(pieces, data, at, memo, counted[0] + n * counted[1] + n_gaps, frames)
+        after = _end(pieces, data, at, is_word, counted[0] + n * counted[1] + n_between, frames)
         if after is None:
             break
         n, at, end = n + 1, after, after
-        number = counted[0] + n * counted[1] + n_gaps
-        if n == 1 and _NEXT_LIST in gaps and begins(_NEXT_LIST, end):
-            gap = _NEXT_LIST
-        if gap == _NEXT_LIST:
+        number = counted[0] + n * counted[1] + n_between
+        if n == 1:
+            gap = next(
+                (one for one in (_NEXT_LIST, _NEXT_PAIR) if one in gaps and begins(one, end)), b""
+            )
+        if gap in (_NEXT_LIST, _NEXT_PAIR):
             after = _after_gap(gap, data, end, number)
             if after is None:
                 break
-            at, n_gaps = after, n_gaps + 1
+            at, n_between = after, n_between + _NUMBERS_BETWEEN[gap]
         elif may_be_several and begins(b"e", end):  # APPENDS
-            whole = n, n_gaps, end + 1
+            whole = n, n_between, end + 1
             after = _after_gap(_NEXT_LISTS, data, end, number)
             if after is None or not begins(b"(", after):
                 break
-            gap, at, n_gaps = _NEXT_LISTS, after + 1, n_gaps + 1
+            gap, at, n_between = _NEXT_LISTS, after + 1, n_between + 1
     if gap == _NEXT_LISTS:
-        n, n_gaps, end = whole
+        n, n_between, end = whole
     elif gap:
-        n_gaps = n - 1
-        gap = gap if n_gaps else b""
+        n_between = (n - 1) * _NUMBERS_BETWEEN[gap]
+        gap = gap if n_between else b""
     frames = [one for one in frames if one < end]
     view, ends = memoryview(data), [*frames, end]
     starts = [start, *(one + FRAME_BYTES for one in frames)]
     program = [view[one:other] for one, other in zip(starts, ends, strict=True)]
-    return _Match(n, gap, n_gaps, program, end)
+    return _Match(n, gap, n_between, program, end)
 
 
 def _after_gap(gap: bytes, data: bytes, at: int, number: int) -> int | None:
-    """Return where a gap ends that gives a number to the next list; None for anything else."""
+    """Return where a gap ends that gives out numbers, from one on; None for anything else."""
     if not data.startswith(gap, at):
         return None
-    at += len(gap)
+    after = _after_put(data, at + len(gap), number)
+    if gap != _NEXT_PAIR or after is None:
+        return after
+    n_bytes = _N_BYTES_OF_WORD.get(data[after : after + 1], 0)
+    start = after + 1 + n_bytes
+    at = start + int.from_bytes(data[after + 1 : start], "little")
+    return _after_put(data, at, number + 1) if n_bytes else None
+
+
+def _after_put(data: bytes, at: int, number: int) -> int | None:
+    """Return where an instruction ends that gives out a number; None for anything else."""
     length = _N_BYTES_OF_PUT.get(data[at], 0) if at < len(data) else 0
     said = data[at + 1 : at + length]
     in_order = length == 1 or int.from_bytes(said, "little") == number
@@ -407,7 +443,7 @@ def _after_gap(gap: bytes, data: bytes, at: int, number: int) -> int | None:
 
 
 def _end(
-    pieces: list[Piece], data: bytes, at: int, memo: Memo, first: int, frames: list[int]
+    pieces: list[Piece], data: bytes, at: int, is_word: IsWord, first: int, frames: list[int]
 ) -> int | None:
     """Return where an object ends that begins at a place; None for one that is made otherwise.
 
@@ -416,7 +452,11 @@ def _end(
     begins = data.startswith
     count = b""  # of the nodes of a tree: what it says is how many there are
     try:
-        for same, n_same, starts, varies, n in pieces:
+        for same, as_number, adds, n_same, starts, varies, n in pieces:
+            if adds:
+                if first < LEAST_NUMBER:
+                    return None
+                same = (as_number + first * adds).to_bytes(n_same, "little")
             if not begins(same, at):
                 frame = _frame(same, starts, data, at)
                 if frame is None:
@@ -438,15 +478,10 @@ def _end(
                 at = start + int.from_bytes(data[at + 1 : start], "little")
                 if n != ANY and (at - start != n or code == 0x96):  # which no scalar is made of
                     return None
-            elif varies in (PUT, OWN):
-                length = (PUTS if varies == PUT else GETS)[data[at]]
-                if int.from_bytes(data[at + 1 : at + length], "little") != first + n:
-                    return None
-                at += length
             elif varies == WORD:
                 length = GETS[data[at]]
                 number = int.from_bytes(data[at + 1 : at + length], "little")
-                if number >= first or type(memo[number]) is not str:
+                if number >= first or is_word(number) is False:
                     return None
                 at += length
             elif varies == COUNT:
@@ -467,15 +502,20 @@ def _end(
     raise AssertionError("the last piece is one that is fixed")
 
 
+_N_BYTES_OF_WORD = {b"\x8c": 1, b"X": 4}
+"""Instructions that push a word, and how many bytes say how long it is."""
+
 _N_BYTES_OF_DATA = {0x43: 2, 0x42: 5, 0x96: 9}
 """Instructions that push bytes, and how many of them say how many."""
 
 
-def _frame(same: bytes, starts: Iterable[int], data: bytes, at: int) -> int | None:
+def _frame(same: bytes, starts: Container[int], data: bytes, at: int) -> int | None:
     """Return where a frame begins between instructions that are otherwise the same."""
-    for start in starts:
-        if data[at + start] == FRAME and frame_fits(data, at + start):
-            rest = at + start + FRAME_BYTES
-            if data.startswith(same[:start], at) and data.startswith(same[start:], rest):
-                return at + start
+    found, end = data.find(FRAME, at, at + len(same)), at + len(same)
+    while found >= 0:
+        start, rest = found - at, found + FRAME_BYTES
+        begins = start in starts and frame_fits(data, found)
+        if begins and data.startswith(same[:start], at) and data.startswith(same[start:], rest):
+            return found
+        found = data.find(FRAME, found + 1, end)
     return None

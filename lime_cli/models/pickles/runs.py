@@ -70,6 +70,11 @@ def frame_fits(data: bytes, at: int) -> bool:
     return int.from_bytes(data[at + 1 : at + 9], "little") <= len(data) - at - 9
 
 
+def has_gets(data: bytes, at: int) -> bool:
+    """Tell whether what begins at a place asks for many things in a row."""
+    return _MANY_GETS.match(data, at) is not None
+
+
 class Memo(dict[int, object]):
     """What a pickle has numbered; C keeps what was numbered in runs, until it is asked for."""
 
@@ -167,6 +172,12 @@ class Memo(dict[int, object]):
         asked = cast("Values", self._answered(b"(%bt" % b"".join(code for code, _ in numbered)))
         return all(map(is_, asked, (thing for _, thing in numbered)))
 
+    def are_words(self, numbers: Sequence[int]) -> bool:
+        """Tell whether all that has these numbers are words."""
+        self._tell()
+        found = self._engine.all(numbers)
+        return found is not None and set(map(type, found)) <= {str}
+
     def repeated(
         self, program: Sequence[bytes | memoryview], given: Values, n_numbers: int
     ) -> Values:
@@ -201,7 +212,7 @@ class Memo(dict[int, object]):
     def _count(self, n_numbers: int, size: _Size) -> None:
         """Count the numbers that a run gave out; if it chose them, look whether they come next."""
         first = len(self) + self.n_in_runs
-        if size.is_short or self._engine.has_all(first, n_numbers):
+        if size.is_short or self._engine.all(range(first, first + n_numbers)) is not None:
             self.n_in_runs += n_numbers
         else:  # C alone knows what each stands for now
             self.is_in_order = False
@@ -214,11 +225,15 @@ class Memo(dict[int, object]):
 
     def _answered(self, *program: bytes | memoryview, given: Values = ()) -> object:
         """Have C run what an expression matched, with all numbers that were given out."""
+        self._tell()
+        return self._engine.answer(program, given)
+
+    def _tell(self) -> None:
+        """Tell C of the numbers that were given out since."""
         n_new = len(self) - self._n_given
         if n_new:
             self._engine.give(list(islice(reversed(self.items()), n_new)))
             self._n_given = len(self)
-        return self._engine.answer(program, given)
 
 
 def _alone(value: object) -> object:
@@ -316,6 +331,8 @@ def _words(size: _Size) -> re.Pattern[bytes]:
 
 _GETS = re.compile(rb"(?:%b){1,%d}" % (_WHERE, _MOST_STEPS), re.DOTALL)
 
+_MANY_GETS = re.compile(rb"%b{%d}" % (_WHERE, _LEAST_BYTES_GOT // 2), re.DOTALL)
+
 
 @cache
 def _plain(size: _Size) -> re.Pattern[bytes]:
@@ -406,17 +423,16 @@ class _Engine(pickle.Unpickler):
             return False
         return True
 
-    def has_all(self, first: int, n: int) -> bool:
-        """Tell whether n numbers in a row stand for something."""
-        gets = bytearray(b"j\0\0\0\0" * n)
-        numbers = struct.pack(f"<{n}I", *range(first, first + n))
+    def all(self, numbers: Sequence[int]) -> Values | None:
+        """Return what has these numbers; None if one stands for nothing."""
+        gets = bytearray(b"j\0\0\0\0" * len(numbers))
+        packed = struct.pack(f"<{len(numbers)}I", *numbers)
         for i in range(4):
-            gets[i + 1 :: 5] = numbers[i::4]
+            gets[i + 1 :: 5] = packed[i::4]
         try:
-            self.answer([b"(", bytes(gets), b"t"])
+            return cast("Values", self.answer([b"(", bytes(gets), b"t"]))
         except pickle.UnpicklingError:
-            return False
-        return True
+            return None
 
     def count(self) -> int:
         """Return how many numbers stand for something."""

@@ -252,7 +252,8 @@ def _check_random(source: Any) -> None:
 
 def types_of(arrays: Iterable[np.ndarray]) -> Collection[Any]:
     """Return the types of what is in some arrays, hardly any twice."""
-    return {identity(one): one for one in [array.dtype for array in arrays]}.values()
+    dtypes = [array.dtype for array in arrays]
+    return dict(zip(map(identity, dtypes), dtypes, strict=True)).values()
 
 
 def _check_widths(things: Iterable[Any]) -> None:

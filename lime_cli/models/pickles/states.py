@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property, lru_cache, partial
+from itertools import chain
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -80,6 +81,15 @@ _MOST_MEMBERS = 100_000
 _MOST_CALLS = 5_000_000
 """Of members of a model, of members of those, ... for one prediction."""
 
+_FEW_CALLS = 100_000
+"""So many can be gone through one by one."""
+
+_LEVELS = 8
+"""Of lists in lists, more than an ensemble has of pairs of a name and a model."""
+
+_NAMES = frozenset({str, bool, type(None)})
+"""Kinds of what stands for no model, or for one that the class itself knows."""
+
 
 def check_model(*roots: object, trusted: tuple[str, ...] = ()) -> None:
     """Check every object that a file holds, and what they rely on in each other.
@@ -97,8 +107,9 @@ def check_model(*roots: object, trusted: tuple[str, ...] = ()) -> None:
         if plan.is_report:
             reports.update(identity(one) for thing in things for one in thing.cv_results_.values())
         for name, check in plan.checks:
-            for thing in things:
-                check(thing, name, thing.__dict__[name])
+            if check is not _check_members or not _are_models(name, things):
+                for thing in things:
+                    check(thing, name, thing.__dict__[name])
         if plan.may_act:
             for thing in things:
                 _check_values(*_held(thing, shape), trusted)
@@ -108,7 +119,7 @@ def check_model(*roots: object, trusted: tuple[str, ...] = ()) -> None:
         elif holding(kind) is Holding.OTHERWISE and kind not in CONTAINERS:
             for thing in things:
                 _check_object(thing, trusted)
-    _check_calls(roots[:1])
+    _check_calls([*roots[:1]])
     check_sizes(kinds)
 
 
@@ -262,8 +273,42 @@ def _check_members(thing: Any, name: str, value: Any) -> None:
         raise Refused(f"takes a {type(one).__name__} for a model, in {name} of a {kind}")
 
 
-def _check_calls(roots: Iterable[Any]) -> None:
+def _are_models(name: str, things: list[Any]) -> bool:
+    """Tell that nothing but models is in an attribute of many things, and few, all at a time."""
+    if name in _OF_COLUMNS:
+        return False
+    n, values = 0, [one.__dict__[name] for one in things]
+    for _ in range(_LEVELS):
+        deeper: list[Any] = []
+        for kind, things in _by_kind(values).items():
+            if issubclass(kind, (dict, list, tuple, set, frozenset)):
+                parts = [one.values() for one in things] if issubclass(kind, dict) else things
+                n += sum(map(len, parts))
+                if n > _MOST_MEMBERS:
+                    return False
+                deeper.extend(chain.from_iterable(parts))
+            elif kind not in _NAMES and not _is_model(cast("Hashable", kind)):
+                return False
+        if not deeper:
+            return True
+        values = deeper
+    return False
+
+
+def _by_kind(things: list[Any]) -> dict[type, list[Any]]:
+    kinds = set(map(type, things))
+    if len(kinds) == 1:
+        return {kinds.pop(): things}
+    found: dict[type, list[Any]] = {kind: [] for kind in kinds}
+    for one in things:
+        found[type(one)].append(one)
+    return found
+
+
+def _check_calls(roots: list[Any]) -> None:
     """Refuse models that would ask their members, and those theirs, more often than ever ends."""
+    if _ask_few(roots):
+        return
     weights: dict[int, int] = {}
     begun: dict[int, tuple[int, dict[int, tuple[int, Any]]]] = {}
     todo = list(roots)
@@ -285,6 +330,42 @@ def _check_calls(roots: Iterable[Any]) -> None:
         if n_calls > _MOST_CALLS:
             raise Bomb("calls its members in an endless number of combinations")
         todo.pop()
+
+
+def _ask_few(asked: list[Any]) -> bool:
+    """Tell that all members are few, and those of these, each counted as often as it is asked."""
+    n = len(asked)
+    while asked:
+        deeper: list[Any] = []
+        for kind, things in _by_kind(asked).items():
+            way = holding(kind)
+            if kind in PLAIN or way is Holding.NOTHING:
+                continue
+            if kind is list or kind is tuple:
+                parts: Iterable[Collection[Any]] = things
+            elif way is Holding.ATTRIBUTES:
+                parts = _held_alike([one.__dict__ for one in things])
+            else:
+                parts = map(_parts_asked, things)
+            for some in parts:
+                n += len(some)
+                if n > _FEW_CALLS:
+                    return False
+                deeper.extend(some)
+        asked = deeper
+    return True
+
+
+def _held_alike(helds: list[dict[Any, Any]]) -> Iterator[list[Any]]:
+    """Yield what models ask that have attributes, most of them the same."""
+    last: tuple[Any, ...] | None = None
+    members: tuple[Any, ...] = ()
+    for held in helds:
+        names = tuple(held)
+        if names != last:
+            last, members = names, _members(names)
+        if members:
+            yield [held[name] for name in members]
 
 
 def _asked(one: Any) -> tuple[int, dict[int, tuple[int, Any]]]:

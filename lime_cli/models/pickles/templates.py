@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,6 +39,8 @@ PUTS = {0x71: 2, 0x72: 5}
 GETS = {0x68: 2, 0x6A: 5}
 """Instructions that ask for what has a number, and how many bytes they take."""
 
+_N_BYTES = {**NUMBERS, **PUTS, **GETS, 0x94: 1, 0x28: 1}
+
 TEXT_AS = ("utf-8", "surrogatepass")
 """How pickle writes texts."""
 
@@ -63,10 +64,17 @@ class _Token(NamedTuple):
     varies: bool = False
 
 
-Piece = tuple[bytes, int, tuple[int, ...], int, int]
+Piece = tuple[bytes, int, int, int, tuple[int, ...], int, int]
 """What is the same in all, how long it is, where its instructions begin, and what follows: what of
 that varies, and its ``n``.
+
+Of an object's own numbers only how far they are from the first that it gives out is the same. So
+before the length there are two more: those bytes as one large number, and what to add to that for
+each that the first number is more than 0, which puts them all in at once.
 """
+
+LEAST_NUMBER = 256
+"""Said in four bytes."""
 
 
 class Template(NamedTuple):
@@ -80,17 +88,26 @@ class Template(NamedTuple):
     """Of these, how many are given out before the object is there."""
 
     def pieces(self) -> list[Piece]:
-        """Return what all have alike, each with what follows that each has otherwise."""
+        """Return what all have alike, each with what follows that each has otherwise.
+
+        Own numbers are said in four bytes there.
+        """
         found: list[Piece] = []
-        same, starts = b"", list[int]()
-        for token in self.tokens:
-            if token.varies:
-                found.append((same, len(same), tuple(starts), token.may_vary, token.n))
-                same, starts = b"", []
+        same, adds, starts = b"", 0, list[int]()
+        for token in (*self.tokens, _Token(b"", FIXED, ANY, varies=True)):
+            if token.may_vary in (PUT, OWN):
+                starts.append(len(same))
+                same += b"r" if token.may_vary == PUT else b"j"
+                adds += 1 << 8 * len(same)
+                same += token.n.to_bytes(4, "little")
+            elif token.varies:
+                alike = same, int.from_bytes(same, "little"), adds, len(same), tuple(starts)
+                found.append((*alike, token.may_vary, token.n))
+                same, adds, starts = b"", 0, []
             else:
                 starts.append(len(same))
                 same += token.code
-        return [*found, (same, len(same), tuple(starts), FIXED, ANY)]
+        return found
 
     def merged(self, newer: Template) -> Template:
         """Let vary what does between this and another; return the other where more differs."""
@@ -111,6 +128,8 @@ KeyOf = Callable[[object], "Global | None"]
 
 class _Part:
     """What stands on the stack: its kind, the first instruction of it, and what is in it."""
+
+    __slots__ = ("first", "held", "kind")
 
     def __init__(self, kind: str, first: int, held: Any = None) -> None:
         self.kind, self.first, self.held = kind, first, held
@@ -154,7 +173,7 @@ class Learner:
             at += n_bytes
         if [part.kind for part in self._stack] != ["made"] or self._marks or self._n_open:
             raise Odd
-        varies = map(self._varies, count())
+        varies = [one != FIXED and self._varies(place) for place, one in enumerate(self._may_vary)]
         tokens = tuple(map(_Token, self._codes, self._may_vary, self._n, varies))
         fixed = {token.code for token in tokens if token.may_vary == FIXED}
         got = tuple(one for one in self._got.items() if one[0] in fixed)
@@ -167,15 +186,15 @@ class Learner:
         return may_vary not in (FIXED, NUMBER, WORD) or (may_vary == NUMBER and often)
 
     def _n_bytes(self, code: int, at: int) -> int:
-        if code in NUMBERS:
-            return NUMBERS[code]
+        if code in _N_BYTES:
+            return _N_BYTES[code]
         if code in (0x8C, 0x43):  # SHORT_BINUNICODE, SHORT_BINBYTES
             return 2 + self._data[at + 1]
         if code in (0x42, 0x58):  # BINBYTES, BINUNICODE
             return 5 + int.from_bytes(self._data[at + 1 : at + 5], "little")
         if code == 0x96:  # BYTEARRAY8
             return 9 + int.from_bytes(self._data[at + 1 : at + 9], "little")
-        return {0x68: 2, 0x71: 2, 0x6A: 5, 0x72: 5}.get(code, 1)
+        return 1
 
     def _step(self, code: int, instruction: bytes) -> None:
         stack, last = self._stack, len(self._codes) - 1

@@ -38,7 +38,7 @@ from lime_cli.models.pickles.policy import (
     canonical,
 )
 from lime_cli.models.pickles.repeats import Repeats
-from lime_cli.models.pickles.runs import LEAST_ROOM, STARTS, Memo, Values, frame_fits
+from lime_cli.models.pickles.runs import LEAST_ROOM, STARTS, Memo, Values, frame_fits, has_gets
 from lime_cli.models.walking import identity
 
 MAX_LONG_BYTES = 8192
@@ -51,7 +51,10 @@ _READ_NOTHING = frozenset(b")]}0Rat\x81\x85\x86\x87\x88\x89\x8f\x90\x91\x93seu")
 _TRIES = 8
 
 _MISSES = 32
-"""Places without a run in a row, after which only one in so many is looked at."""
+"""Places without a run in a row, after which only one in so many is looked at.
+
+What asks for many things in a row is always: the machine would ask for each alone.
+"""
 
 _MOST_MARKS = 10_000
 """Far beyond what pickle itself can write."""
@@ -196,7 +199,8 @@ class Reader(pickle._Unpickler):
                 elif code == 0x28:  # MARK
                     at += 1
                     self.load_mark()
-                    stack, tries = self.stack, misses < _MISSES or at % _MISSES == 0
+                    seldom = misses >= _MISSES and at % _MISSES
+                    stack, tries = self.stack, not seldom or has_gets(data, at)
                     push = stack.append
                 elif code == 0x4A:  # BININT
                     at += 5

@@ -22,7 +22,7 @@ from lime_cli.errors import InputError, ModelError, PredictionError, SettingsErr
 from lime_cli.files import nearest_file
 from lime_cli.models.booster_files import NativeOutline, native_outline
 from lime_cli.models.failures import explains
-from lime_cli.models.model_file import ModelFile, ModelInput, form_of
+from lime_cli.models.model_file import PYTHON_PREFIX, ModelFile, ModelInput, form_of
 from lime_cli.models.names import names_beside
 from lime_cli.models.onnx.export import export_beside
 from lime_cli.models.onnx.graph import Signature, Size, check_graph, read_graph, read_signature
@@ -182,6 +182,9 @@ def report_on(file: ModelFile) -> ModelReport:
 def _digest(path: Path) -> tuple[int, str]:
     """Return size and SHA-256; raise ModelError for what cannot be read."""
     found, n_bytes = sha256(), 0
+    if str(path).startswith(PYTHON_PREFIX):
+        said = f"{path}: is a function, of which only its answers tell something"
+        raise ModelError(said, f"limex explain {path} DATA")
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
             raise ModelError(f"{path}: is not a plain file", "a model is one file")
