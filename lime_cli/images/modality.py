@@ -412,9 +412,10 @@ class ImageModality(OfFiles):
         if not (self.resize or self.preprocess is None or seen == (x.length, y.length)):
             words = CROPPED.message.format(self.preprocess, x.length, y.length, *seen)
             yield CROPPED._replace(message=words)
-        if self.network and self.size is None:
+        said = None if self.preprocess else self.given
+        if self.network and self.size is None and said is None:
             yield OWN_SIZE._replace(message=OWN_SIZE.message.format(x.length, y.length))
-        given = None if self.given is None or self.preprocess else self.given.resample
+        given = said and said.resample
         if view.is_resized and self.resample is None and given is None:
             words = RESAMPLED.message.format(RESAMPLES[view.resample])
             yield RESAMPLED._replace(message=words)

@@ -375,6 +375,11 @@ PROCESSORS = {
         lambda image: np.asarray(image.resize((50, 40), Image.Resampling.BILINEAR))[4:36, 9:41]
         / 255,
     ),
+    "of nobody's class, with half a pixel to cut": (
+        {"size": 44, "crop_size": 32, "do_center_crop": True, "do_normalize": False},
+        lambda image: np.asarray(image.resize((55, 44), Image.Resampling.BILINEAR))[6:38, 12:44]
+        / 255,
+    ),
     "deit": (
         {"size": {"height": 40, "width": 40}, "do_center_crop": True, "do_normalize": False,
          "crop_size": {"height": 32, "width": 32}},
@@ -638,6 +643,7 @@ def test_a_filter_that_nobody_named_is_said_where_an_image_is_resized(tmp_path):
     ):
         modality = ImageModality((path,), **options).fitted(given)
         said = modality.read(next(modality.sources())).warnings
+        assert any("of any size" in one.message for one in said) == (given.size is None)
         found = [one.message for one in said if one.code == "resample_assumed"]
         assert len(found) == expected, (given, options)
         assert all("bilinear" in one and "--resample" in one for one in found)

@@ -338,6 +338,4 @@ def _read(path: Path) -> Any:
         raise InputError(f"{path.name}: {said}", hint) from None
 
 
-OF_KERAS = (
-    "explain a function that applies it, pads and calls the model: py:module.py:function"
-)
+OF_KERAS = "explain a function that applies it, pads and calls the model: py:module.py:function"
