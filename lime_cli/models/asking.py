@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import PredictionError, last_line, said_by
@@ -27,6 +28,11 @@ AS_BYTES = CodedWarning(
     "as_bytes", "the function takes bytes alone, so it gets these pixels as uint8, from 0 to 255"
 )
 
+AS_FLOATS = CodedWarning(
+    "as_bytes",
+    "the function answers differently to bytes, and gets these pixels as floats; if it is meant "
+    "for bytes, begin it with images = images.astype('uint8')",
+)
 
 Wrap = Callable[[Any, Any], Callable[[Any], Any]]
 """Takes a function and the first inputs, and returns what is called in its place."""
@@ -84,6 +90,9 @@ class Asking:
         """What answers to a data frame, once that is known."""
         self.warnings: Said = ()
         """How it is called, where that is another way than the usual one."""
+        self.floats: Said = ()
+        """That it answers to bytes otherwise, if that is so."""
+        self._compared = bool(kind)
 
     def predict(self, inputs: Any) -> Any:
         """Return what the function answers to a batch; raise PredictionError for one that answers
@@ -111,12 +120,32 @@ class Asking:
                 f"--batch-size {most} gives it no more",
             ) from error
         self._works = True
+        if not (self._compared or self.warnings) and isinstance(inputs, np.ndarray):
+            found = written_out(found)
+            self._compare(inputs[:1], found)
         if self._call is self._function and len(inputs) > 1:
             found = written_out(found)
             if _is_one_answer(found, len(inputs)):
                 self._call, self.warnings = _each(self._of_one(found, inputs), None), (ONE_AT_ONCE,)
                 return self._call(_own(inputs))
         return found
+
+    def _compare(self, first: NDArray[Any], found: Any) -> None:
+        """Look whether the first image gets the same answer in bytes, where it can be given so."""
+        if (
+            first.ndim != 4
+            or first.max(initial=0) <= 1
+            or first.min() < 0
+            or first.max() > 255
+            or (first % 1).any()
+        ):
+            return
+        self._compared = True
+        with contextlib.suppress(Exception):  # it takes floats alone
+            one = np.asarray(written_out(self._function(first.astype(np.uint8))), np.float64)
+            own = np.asarray(found, np.float64)[:1]
+            if one.shape == own.shape and not np.allclose(one, own, rtol=1e-5, atol=1e-5):
+                self.floats = (AS_FLOATS,)
 
     def predict_frame(self, frame: Any) -> Any:
         """Return what the function answers to a table: to all of it, or row by row to dictionaries,

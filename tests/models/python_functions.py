@@ -451,3 +451,13 @@ class OfRows:
 
 
 rows_served = OfRows()
+
+
+def resized_pixels(images):
+    """What rounds bytes and not floats."""
+    half = images[:, 0, :, 0] / np.float32(2)
+    return np.floor(half) if images.dtype == np.uint8 else half
+
+
+def halved_pixels(images):
+    return images[:, 0, :, 0] / 2.0

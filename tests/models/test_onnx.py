@@ -837,7 +837,10 @@ def test_token_ids_ask_for_a_tokenizer_and_it_for_its_inputs(tmp_path):
         ModelFile(other, tokenizer=words).load()
     for written, said in (
         ("{}", r"is not a tokenizer\.json"),
-        ('{"class_name": "Tokenizer", "config": {}}', "is a tokenizer of Keras.*explain a function"),
+        (
+            '{"class_name": "Tokenizer", "config": {}}',
+            "is a tokenizer of Keras.*explain a function",
+        ),
     ):
         (tmp_path / "bad.json").write_text(written)
         with pytest.raises(InputError, match=rf"bad\.json: {said}"):

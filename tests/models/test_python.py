@@ -321,6 +321,11 @@ GIVEN = {
     "list": (lambda one: one.lower(), TEXTS, "it gets a list of texts"),
     "strings": (lambda one: re.sub("a", "b", one), TEXTS, "it gets a list of texts"),
     "images": (lambda one: one.convert("L"), np.zeros((2, 4, 4, 3)), "an array of images"),
+    "cells": (
+        lambda one: [len(x.encode()) for x in one.columns[0].tolist()],
+        Table(("a",), (np.array([1, 2]),)),
+        "--strings COLUMN gives it those of a column as text",
+    ),
     "array": (lambda one: one[:, 0], Table(("a",), (np.zeros(2),)), "--input-form array gives it"),
 }
 
@@ -515,6 +520,17 @@ def test_a_function_of_one_row_or_of_its_cells_is_asked_row_by_row(name, said):
     for _ in range(2):
         assert model.predict(ROWS).tolist() == [[31], [5], [7]]
     assert ("one_by_one" in [one.code for one in model.warnings]) == said
+
+
+@pytest.mark.parametrize("name", ["resized_pixels", "halved_pixels"])
+def test_a_function_that_answers_to_bytes_otherwise_is_said_to_get_floats(name):
+    pixels = np.random.default_rng(1).integers(0, 256, (3, 6, 5, 3)).astype(np.float32)
+    model = loaded(name)
+    for images in (pixels + 0.25, pixels, pixels):
+        assert model.predict(images) == pytest.approx(images[:, 0, :, 0] / 2)
+    said = [one.message for one in model.warnings if one.code == "as_bytes"]
+    assert len(said) == (name == "resized_pixels")
+    assert all("images.astype('uint8')" in one for one in said)
 
 
 def test_a_label_with_its_score_alone_says_nothing_of_other_labels():
