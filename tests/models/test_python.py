@@ -1,5 +1,6 @@
 """Python callables as models, and the probe that looks at their first answers."""
 
+import io
 import os
 import re
 import subprocess
@@ -73,6 +74,16 @@ def test_a_fitted_model_in_a_module_is_asked_like_one_in_a_file():
 def test_what_a_function_prints_goes_to_standard_error(capsys):
     assert loaded("squeezed").predict(TABLE).tolist() == [[0.2, 0.8]] * 3
     assert capsys.readouterr().out == ""
+
+
+def test_a_terminal_gets_no_control_characters_that_a_model_prints(monkeypatch):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with quiet():
+        print("\x1b]0;title\x07", "\x1b[31mred\x1b[0m", end="\r")
+        sys.stdout.writelines(["\x9b2J", "a\tb\n"])
+    assert terminal.getvalue() == "\\x1b]0;title\\x07 \x1b[31mred\x1b[0m\r\\x9b2Ja\tb\n"
 
 
 def test_threads_that_overlap_leave_standard_output_where_it_was(capfd):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from lime_cli.errors import InputError
 from lime_cli.files import digest_of_file, from_json
-from lime_cli.models.model_file import CHECKPOINTS, PixelsInput
+from lime_cli.models.model_file import CHECKPOINTS, EXPORTED, PixelsInput
 from lime_cli.registry import RESAMPLES
 
 TOKENIZER = "tokenizer.json"
@@ -260,17 +260,11 @@ def _classes_of_timm(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-READ = (
-    TOKENIZER, "config.json", "tokenizer_config.json", "special_tokens_map.json",
-    "preprocessor_config.json", "vocab.txt", "vocab.json", "merges.txt",
-)  # fmt: skip
-
-
 def digests_beside(model: str) -> dict[str, str]:
     """Return the digests of what is read beside a graph, by the files' names."""
     if not model.endswith(".onnx") and Path(model).name not in CHECKPOINTS:
         return {}
-    places = [(name, folder / name) for folder in _folders(Path(model)) for name in READ]
+    places = [(name, folder / name) for folder in _folders(Path(model)) for name in EXPORTED]
     found: dict[str, str] = {}
     for name, path in places:
         if name not in found and path.is_file():
