@@ -172,6 +172,8 @@ class ImageModality(OfFiles):
     """Whether neither the user nor the model said how pixels become numbers."""
     open: bool = False
     """Whether an array may have other channels than RGB, as neither of them said which."""
+    fixed: bool = False
+    """Whether the model itself says how many channels it takes."""
     network: bool = False
     """Whether the model is known to take images, which whole numbers are scaled for."""
     given: PixelsInput | None = None
@@ -292,6 +294,7 @@ class ImageModality(OfFiles):
             preprocess=self.preprocess or model_input.preprocess,
             assumed=assumed,
             open=assumed and not counted and not network and self.pixel_range is None,
+            fixed=n_channels is not None,
             network=network,
             given=pixels,
             predictions=model_input.predict_few,
@@ -328,6 +331,7 @@ class ImageModality(OfFiles):
             as_held=self.assumed,
             whole_too=not self.network,
             own_channels=self.open,
+            fixed=self.fixed,
             opaque=self.given is not None and self.preprocess is None,
         )
         path = source.path if isinstance(source.path, Held) else local(source.path)

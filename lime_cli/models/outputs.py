@@ -396,7 +396,8 @@ def _labels(output: RawOutput, stated: Stated) -> RawOutput | None:
     if found.dtype.kind in "iu" and not set(map(str, found.tolist())) <= set(stated.classes):
         k = len(stated.classes)
         if not ((found >= 0) & (found < k)).all():
-            raise PredictionError(f"the model returns the number of a class beyond the {k} named")
+            said = f"the model returns the number of a class beyond the {k} named"
+            raise PredictionError(said, "name all its classes with --classes")
         return output._replace(raw=np.eye(k)[found], names=stated.classes)
     votes = np.array([str(one) for one in found.tolist()])[:, None] == np.array(stated.classes)
     return output._replace(raw=votes.astype(float), names=stated.classes)
