@@ -125,6 +125,15 @@ AS_FRAME = r"no attribute '(?:str|apply|map|iloc|loc|values|astype|fillna|copy|t
 
 OF_ARRAY = r"'numpy\.ndarray' object has no attribute|(?:got|not) [('\"]?(?:numpy\.)?ndarray\b"
 
+OF_PILLOW = (
+    r"'numpy\.ndarray' object has no attribute "
+    r"'(?:convert|crop|filter|get\w+|mode|point|rotate|split|thumbnail|width|height)'"
+)
+"""How a function of Pillow's images fails on an array."""
+
+OF_BYTES = r"unsigned char|ByteTensor|[Uu]Int8|uint8"
+"""How a network of floats takes bytes."""
+
 OF_FLOATS = r"Cannot handle this data type|must be uint8|dtype.*uint8"
 """How Pillow, and what draws with it, takes pixels that are no bytes."""
 
@@ -177,6 +186,8 @@ def _given(words: str, inputs: Any, layout: str | None) -> str:
             "images = images.round().astype('uint8'), and say --preprocess raw, so that they run "
             "from 0 to 255"
         )
+    if isinstance(inputs, np.ndarray) and inputs.dtype == np.uint8 and re.search(OF_BYTES, words):
+        return "it gets bytes; --preprocess unit gives it float32 from 0 to 1"
     counts = re.search(r"to have (1|3) channels, but got (\d+)", words)
     if counts and isinstance(inputs, np.ndarray) and int(counts[2]) == inputs.shape[-1]:
         wanted = {"1": "--channels L gives it grey", "3": "--channels RGB gives it colours"}
@@ -187,6 +198,11 @@ def _given(words: str, inputs: Any, layout: str | None) -> str:
         return f"it gets (n, height, width, channels); --layout NCHW puts the channels first{grey}"
     if isinstance(inputs, np.ndarray) and re.search(OF_ARRAY, words) and "Tensor" in words:
         return "it gets a NumPy array: let it begin with images = torch.from_numpy(images)"
+    if isinstance(inputs, np.ndarray) and re.search(OF_PILLOW, words):
+        return (
+            "it gets an array of images; it gets Pillow's, one by one, if its parameter says so: "
+            "from PIL import Image, def f(image: Image.Image)"
+        )
     if isinstance(inputs, np.ndarray) and re.search(OF_ARRAY, words):
         return (
             "it gets an array of images, (n, height, width, channels): it must return a prediction "
@@ -195,7 +211,9 @@ def _given(words: str, inputs: Any, layout: str | None) -> str:
     if hasattr(inputs, "names") and re.search(OF_FRAME, words):
         return "it gets a data frame; --input-form array gives it an array"
     if isinstance(inputs, np.ndarray) and inputs.ndim == 4 and inputs.size:
-        size = " x ".join(map(str, inputs.shape))
+        n, height, width, channels = inputs.shape
+        turned = (n, channels, height, width) if layout == "NCHW" else inputs.shape
+        size = " x ".join(map(str, turned))
         return (
             f"it gets {size} numbers of type {inputs.dtype}, from {inputs.min():.4g} to "
             f"{inputs.max():.4g}; --layout, --channels, --size and --preprocess change them"

@@ -117,6 +117,9 @@ def way_of_function(function: Any, file: ModelFile, origin: Origin) -> Way:
             raise SettingsError(said, "leave it out")
         given = given._replace(kind="image", layout=None, preprocess="raw")
 
+    elif asking.taken.kind == "text":
+        given = given._replace(kind="text")
+
     def predict(inputs: Any) -> Any:
         if isinstance(inputs, np.ndarray):
             return asking.predict(np.ascontiguousarray(handed(inputs, None, given)))

@@ -461,3 +461,10 @@ def resized_pixels(images):
 
 def halved_pixels(images):
     return images[:, 0, :, 0] / 2.0
+
+
+def of_floats(images):
+    """As a network of PyTorch."""
+    if images.dtype == np.uint8:
+        raise RuntimeError("Input type (unsigned char) and bias type (float) should be the same")
+    return images.mean(axis=(1, 2))

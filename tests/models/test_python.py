@@ -326,17 +326,19 @@ def test_a_function_that_wants_other_images_is_told_what_it_is_given():
     )
     with pytest.raises(PredictionError, match=words):
         loaded("bytes_only").predict(IMAGES)
+    with pytest.raises(PredictionError, match="it gets 2 x 3 x 9 x 8 numbers"):
+        loaded("bytes_only", layout="NCHW").predict(IMAGES)
 
 
 GIVEN = {
     "list": (lambda one: one.lower(), TEXTS, "it gets a list of texts"),
     "strings": (lambda one: re.sub("a", "b", one), TEXTS, "it gets a list of texts"),
-    "images": (lambda one: one.convert("L"), np.zeros((2, 4, 4, 3)), "an array of images"),
     "cells": (
         lambda one: [len(x.encode()) for x in one.columns[0].tolist()],
         Table(("a",), (np.array([1, 2]),)),
         "--strings COLUMN gives it those of a column as text",
     ),
+    "images": (lambda one: one.convert("L"), np.zeros((2, 4, 4, 3)), "def f(image: Image.Image)"),
     "array": (lambda one: one[:, 0], Table(("a",), (np.zeros(2),)), "--input-form array gives it"),
 }
 
@@ -424,6 +426,7 @@ def test_what_goes_wrong_in_a_function_is_one_line_with_its_own_words(name, word
         ("convolved", IMAGES, "--layout NCHW puts the channels first"),
         ("channels_first", IMAGES, "--layout NCHW puts the channels first"),
         ("in_tensors", IMAGES, r"images = torch\.from_numpy\(images\)"),
+        ("of_floats", IMAGES.astype(np.uint8), "--preprocess unit gives it float32 from 0 to 1"),
         ("of_letters", TEXTS, r"'list' object has no attribute 'lower'"),
         ("of_lines", ["one", "two\nlines"], r"texts = \[' '\.join\(one\.splitlines\(\)\)"),
         ("two_tables", TEXTS, "returned dict, not numbers; the function must"),
@@ -456,7 +459,9 @@ def test_a_function_of_one_text_is_called_with_one_at_a_time(name):
 
 @pytest.mark.parametrize("n", [1, len(TEXTS)])
 def test_a_function_whose_text_is_annotated_gets_one_at_a_time_from_the_beginning(n):
-    found = loaded("of_one_text_by_its_annotation").predict(TEXTS[:n])
+    model = loaded("of_one_text_by_its_annotation")
+    assert model.input.kind == "text"
+    found = model.predict(TEXTS[:n])
     assert found[:, 0].tolist() == [len(one) for one in TEXTS[:n]]
 
 
