@@ -98,7 +98,14 @@ ASSUMED = CodedWarning(
 CROPPED = CodedWarning(
     "preprocessing_assumed",
     "--preprocess {} also crops: of {} x {} pixels the model sees {} x {} in the middle; "
-    "--resize stretch shows it the whole image, --resize crop its shorter side",
+    "--resize stretch shows it the whole image, --resize crop its shorter side, --resize crop:N "
+    "what is in the middle after the shorter side has become N",
+)
+
+OWN_SIZE = CodedWarning(
+    "preprocessing_assumed",
+    "the model takes images of any size, so it gets this one in its own, {} x {}; --size changes "
+    "it",
 )
 
 RESAMPLED = CodedWarning(
@@ -349,7 +356,7 @@ class ImageModality(OfFiles):
             )
         cut = self._cut(photo.pixels, view)
         values = 255 - photo.values if self.invert else photo.values
-        raw = preprocessing.in_channels(view.grid(values))
+        raw = preprocessing.seen(values, view)
         fill, masked, said = self._filled(raw, cut.on_grid, preprocessing, precision)
         said = (*said, *self._fitting(view), *self._assumed(held))
         parts = zip(cut.names, places(cut.labels, view), strict=True)
@@ -409,7 +416,10 @@ class ImageModality(OfFiles):
         if not (self.resize or self.preprocess is None or seen == (x.length, y.length)):
             words = CROPPED.message.format(self.preprocess, x.length, y.length, *seen)
             yield CROPPED._replace(message=words)
-        given = None if self.given is None or self.preprocess else self.given.resample
+        said = None if self.preprocess else self.given
+        if self.network and self.size is None and said is None:
+            yield OWN_SIZE._replace(message=OWN_SIZE.message.format(x.length, y.length))
+        given = said and said.resample
         if view.is_resized and self.resample is None and given is None:
             words = RESAMPLED.message.format(RESAMPLES[view.resample])
             yield RESAMPLED._replace(message=words)

@@ -146,8 +146,17 @@ OF_LINE = r"one line at a time"
 OF_FRAME = r"DataFrame|InvalidIndexError|slice\(None"
 
 
+OF_CELLS = (
+    r"'(?:int|float)' object (?:has no attribute|is not subscriptable|is not iterable)"
+    r"|can only concatenate str"
+)
+"""How a function fails on cells that are numbers and expects text."""
+
+
 def _given(words: str, inputs: Any, layout: str | None) -> str:
     """Say what a function is given, where its words tell that it expects something else."""
+    if hasattr(inputs, "names") and re.search(OF_CELLS, words):
+        return "it gets cells as numbers; --strings COLUMN gives it those of a column as text"
     if _are_texts(inputs) and re.search(AS_TABLE, words):
         return (
             "it gets a list of texts, not a data frame: begin with "

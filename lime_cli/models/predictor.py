@@ -215,7 +215,7 @@ class Predictor:
         decided = self._decided.warnings if self._decided else ()
         way = self._way
         handing = way.handing.warnings if way.handing else ()
-        asking = way.asking.warnings if way.asking else ()
+        asking = (*way.asking.warnings, *way.asking.floats) if way.asking else ()
         said = (*way.origin.warnings, *way.warnings, *handing, *asking)
         return (*said, *decided, *self._named_beside(), *self._probe.warnings)
 

@@ -125,7 +125,7 @@ def way_of_function(function: Any, file: ModelFile, origin: Origin) -> Way:
             return asking.predict(np.ascontiguousarray(handed(inputs, None, given)))
         if isinstance(inputs, list):
             return asking.predict(inputs)
-        return function(handed(inputs, "frame", given))
+        return asking.predict_frame(handed(inputs, "frame", given))
 
     return Way(origin, predict, stated, given, asking=asking)
 

@@ -835,9 +835,16 @@ def test_token_ids_ask_for_a_tokenizer_and_it_for_its_inputs(tmp_path):
     other = token_model(tmp_path / "o.onnx", names=("input_ids", "speaker"))
     with pytest.raises(ModelError, match="does not fill its input 'speaker'"):
         ModelFile(other, tokenizer=words).load()
-    (tmp_path / "bad.json").write_text("{}")
-    with pytest.raises(InputError, match=r"bad\.json: is not a tokenizer\.json"):
-        ModelFile(path, tokenizer=str(tmp_path / "bad.json")).load()
+    for written, said in (
+        ("{}", r"is not a tokenizer\.json"),
+        (
+            '{"class_name": "Tokenizer", "config": {}}',
+            "is a tokenizer of Keras.*explain a function",
+        ),
+    ):
+        (tmp_path / "bad.json").write_text(written)
+        with pytest.raises(InputError, match=rf"bad\.json: {said}"):
+            ModelFile(path, tokenizer=str(tmp_path / "bad.json")).load()
     with pytest.raises(InputError, match="no such file"):
         ModelFile(path, tokenizer=str(tmp_path / "none.json")).load()
 

@@ -333,6 +333,11 @@ def test_a_function_that_wants_other_images_is_told_what_it_is_given():
 GIVEN = {
     "list": (lambda one: one.lower(), TEXTS, "it gets a list of texts"),
     "strings": (lambda one: re.sub("a", "b", one), TEXTS, "it gets a list of texts"),
+    "cells": (
+        lambda one: [len(x.encode()) for x in one.columns[0].tolist()],
+        Table(("a",), (np.array([1, 2]),)),
+        "--strings COLUMN gives it those of a column as text",
+    ),
     "images": (lambda one: one.convert("L"), np.zeros((2, 4, 4, 3)), "def f(image: Image.Image)"),
     "array": (lambda one: one[:, 0], Table(("a",), (np.zeros(2),)), "--input-form array gives it"),
 }
@@ -506,6 +511,42 @@ def test_a_function_whose_image_is_annotated_gets_pillow_s(name):
         model.predict((pixels / 255).astype(np.float32))
     with pytest.raises(SettingsError, match=r"--layout NCHW: .* leave it out"):
         loaded(name, layout="NCHW").input  # noqa: B018
+
+
+ROWS = Table(
+    ("age", "city", "bonus"),
+    (np.array([30.0, 5, 6]), np.array(["Oslo", "Rome", "Oslo"], object), np.ones(3)),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("row_as_dictionary", False),
+        ("rows_as_dictionaries", False),
+        ("row_by_failing", True),
+        ("row_by_attributes", True),
+        ("cells_by_name", False),
+        ("rows_served", False),
+        ("rows_served.predict", False),
+    ],
+)
+def test_a_function_of_one_row_or_of_its_cells_is_asked_row_by_row(name, said):
+    model = loaded(name)
+    for _ in range(2):
+        assert model.predict(ROWS).tolist() == [[31], [5], [7]]
+    assert ("one_by_one" in [one.code for one in model.warnings]) == said
+
+
+@pytest.mark.parametrize("name", ["resized_pixels", "halved_pixels"])
+def test_a_function_that_answers_to_bytes_otherwise_is_said_to_get_floats(name):
+    pixels = np.random.default_rng(1).integers(0, 256, (3, 6, 5, 3)).astype(np.float32)
+    model = loaded(name)
+    for images in (pixels + 0.25, pixels, pixels):
+        assert model.predict(images) == pytest.approx(images[:, 0, :, 0] / 2)
+    said = [one.message for one in model.warnings if one.code == "as_bytes"]
+    assert len(said) == (name == "resized_pixels")
+    assert all("images.astype('uint8')" in one for one in said)
 
 
 def test_a_label_with_its_score_alone_says_nothing_of_other_labels():

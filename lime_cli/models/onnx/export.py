@@ -160,7 +160,7 @@ class Export(NamedTuple):
             std,
             resample if resample in range(6) else None,
             "BGR" if flipped else None,
-            floored=not fast,
+            floored=bool(kind) and not fast,  # who wrote a file himself has torchvision in mind
             unread=(*_unread(said, kind), *_unsaid(said, kind), *_padded(shown, sides, shorter)),
         )
 
