@@ -58,6 +58,12 @@ def print_error(error: LimexError, as_json: bool) -> None:
         print_line(f"limex: {error}")
 
 
+def spelled_out(words: str, kept: str = "") -> str:
+    """Write control characters as escapes, but for those that are ``kept``."""
+    plain = (c if c.isprintable() or c in kept else ascii(c)[1:-1] for c in words)
+    return "".join(plain)
+
+
 _beginning = ""
 
 
@@ -69,7 +75,7 @@ def begin_lines_with(control: str) -> None:
 
 def print_line(words: str) -> None:
     """Print to standard error, whatever its encoding; control characters as escapes."""
-    plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in words)
+    plain = spelled_out(words)
     encoding = getattr(sys.stderr, "encoding", None) or "ascii"
     line = plain.encode(encoding, "backslashreplace").decode(encoding)
     print(f"{_beginning}{line}", file=sys.stderr, flush=True)

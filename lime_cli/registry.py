@@ -236,13 +236,17 @@ AUTO_FILL = "auto"
 """The mean, but where that changes next to nothing."""
 
 RESIZES = (
-    "stretch", "crop", "stretch:N", "crop:N", "pad", "pad-white", "pad:#RRGGBB", "square",
+    "stretch", "crop", "stretch:N", "crop:N", "fit", "pad", "pad-white", "pad:#RRGGBB", "square",
     "square-white", "square:#RRGGBB",
 )  # fmt: skip
 
-RESAMPLES = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming", "bilinear-aliased")
-"""Filters that resize, at their places in Pillow's own numbering. The last one is none of Pillow's:
-it looks at the nearest four pixels even where an image becomes smaller."""
+RESAMPLES = (
+    "nearest", "lanczos", "bilinear", "bicubic", "box", "hamming", "bilinear-aliased",
+    "bilinear-opencv", "bilinear-float",
+)  # fmt: skip
+"""Filters that resize, at their places in Pillow's own numbering. The last ones are none of
+Pillow's: two look at the nearest four pixels even where an image becomes smaller, and OpenCV's
+rounds to bytes; the last one is Pillow's without rounding."""
 
 STYLES = ("outline", "heat", "hide", "panel")
 """Of an overlay."""

@@ -98,7 +98,14 @@ ASSUMED = CodedWarning(
 CROPPED = CodedWarning(
     "preprocessing_assumed",
     "--preprocess {} also crops: of {} x {} pixels the model sees {} x {} in the middle; "
-    "--resize stretch shows it the whole image, --resize crop its shorter side",
+    "--resize stretch shows it the whole image, --resize crop its shorter side, --resize crop:N "
+    "what is in the middle after the shorter side has become N",
+)
+
+OWN_SIZE = CodedWarning(
+    "preprocessing_assumed",
+    "the model takes images of any size, so it gets this one in its own, {} x {}; --size changes "
+    "it",
 )
 
 RESAMPLED = CodedWarning(
@@ -165,6 +172,8 @@ class ImageModality(OfFiles):
     """Whether neither the user nor the model said how pixels become numbers."""
     open: bool = False
     """Whether an array may have other channels than RGB, as neither of them said which."""
+    fixed: bool = False
+    """Whether the model itself says how many channels it takes."""
     network: bool = False
     """Whether the model is known to take images, which whole numbers are scaled for."""
     given: PixelsInput | None = None
@@ -252,10 +261,11 @@ class ImageModality(OfFiles):
             scale, said = 1.0, (*said, WHOLE_PIXELS)
         model_input.require("image")
         if model_input.words or 0 < len(model_input.columns or ()) < FEWEST_PIXELS:
+            n = len(model_input.columns or ()) or model_input.n_columns or 1
+            kind = f"a table of {n} columns" if n > 1 else "a text"
             raise ModelError(
-                f"{model_input.model}: takes a table of {len(model_input.columns or ())} columns, "
-                "not an image",
-                "use limex explain tabular",
+                f"{model_input.model}: takes {kind}, not an image",
+                f"use limex explain {'tabular' if n > 1 else 'text'}",
             )
         pixels, n_channels = model_input.pixels, model_input.channels
         size = model_input.size
@@ -284,6 +294,7 @@ class ImageModality(OfFiles):
             preprocess=self.preprocess or model_input.preprocess,
             assumed=assumed,
             open=assumed and not counted and not network and self.pixel_range is None,
+            fixed=n_channels is not None,
             network=network,
             given=pixels,
             predictions=model_input.predict_few,
@@ -320,6 +331,7 @@ class ImageModality(OfFiles):
             as_held=self.assumed,
             whole_too=not self.network,
             own_channels=self.open,
+            fixed=self.fixed,
             opaque=self.given is not None and self.preprocess is None,
         )
         path = source.path if isinstance(source.path, Held) else local(source.path)
@@ -344,7 +356,7 @@ class ImageModality(OfFiles):
             )
         cut = self._cut(photo.pixels, view)
         values = 255 - photo.values if self.invert else photo.values
-        raw = preprocessing.in_channels(view.grid(values))
+        raw = preprocessing.seen(values, view)
         fill, masked, said = self._filled(raw, cut.on_grid, preprocessing, precision)
         said = (*said, *self._fitting(view), *self._assumed(held))
         parts = zip(cut.names, places(cut.labels, view), strict=True)
@@ -404,7 +416,10 @@ class ImageModality(OfFiles):
         if not (self.resize or self.preprocess is None or seen == (x.length, y.length)):
             words = CROPPED.message.format(self.preprocess, x.length, y.length, *seen)
             yield CROPPED._replace(message=words)
-        given = None if self.given is None or self.preprocess else self.given.resample
+        said = None if self.preprocess else self.given
+        if self.network and self.size is None and said is None:
+            yield OWN_SIZE._replace(message=OWN_SIZE.message.format(x.length, y.length))
+        given = said and said.resample
         if view.is_resized and self.resample is None and given is None:
             words = RESAMPLED.message.format(RESAMPLES[view.resample])
             yield RESAMPLED._replace(message=words)

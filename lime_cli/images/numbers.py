@@ -41,6 +41,8 @@ class ImageReading:
     """Whether that holds of whole numbers too."""
     own_channels: bool = False
     """Whether it is given as many channels as an array has that has an axis of them."""
+    fixed: bool = False
+    """Whether the model itself says how many channels it takes."""
     opaque: bool = False
     """Whether transparent pixels keep their own colours, as where Pillow converts to RGB."""
 
@@ -62,9 +64,12 @@ def check_channels(name: str, found: int, reading: ImageReading) -> None:
             "give a file of height x width x channels",
         )
     if reading.channels in MODES and found > 4:
+        some = "[0]" if reading.channels == "L" else "[0, 1, 2]"
         raise InputError(
             f"{name}: has {found} channels, the model gets {reading.channels}",
-            f"use --channels {found} if it takes all of them",
+            f"save those that it takes, such as numpy.save('some.npy', pixels[..., {some}])"
+            if reading.fixed
+            else f"use --channels {found} if it takes all of them",
         )
     if max(reading.shown, default=0) >= found:
         raise InputError(

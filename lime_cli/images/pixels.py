@@ -208,6 +208,7 @@ def _decoded(name: str, data: bytes, reading: ImageReading) -> Decoded:
     try:
         n_frames = int(getattr(image, "n_frames", 1))
         image.load()
+        turn = image.getexif().get(ORIENTATION, UPRIGHT)
         turned = ImageOps.exif_transpose(image)
     except Exception:  # decoders raise whatever they stumble over
         if data.startswith(TIFF):
@@ -215,7 +216,22 @@ def _decoded(name: str, data: bytes, reading: ImageReading) -> Decoded:
         raise InputError(
             f"{name}: the image is cut short or damaged", "copy or export it again"
         ) from None
-    return _photographed(name, turned, image.format, reading, n_frames)
+    found = _photographed(name, turned, image.format, reading, n_frames)
+    if turn == UPRIGHT or turn not in TURNS or reading.opaque:  # processors turn images too
+        return found
+    said = TURNED._replace(message=TURNED.message.format(name))
+    return found._replace(warnings=(*found.warnings, said))
+
+
+ORIENTATION, UPRIGHT, TURNS = 0x0112, 1, range(1, 9)
+"""Where EXIF says how a camera was held, and what it says."""
+
+TURNED = CodedWarning(
+    "turned",
+    "{} is turned as its EXIF says; a program that opens it with Pillow alone, as torchvision's "
+    "folders do, gives the model the unturned image: if yours does, explain what "
+    "PIL.Image.open(...).convert('RGB').save('unturned.png', exif=b'') writes",
+)
 
 
 def _tiff(name: str, data: bytes, reading: ImageReading) -> Decoded:

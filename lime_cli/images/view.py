@@ -84,8 +84,12 @@ class View:
 
     def seen(self, pixels: Values, size: tuple[int, int]) -> Values:
         """Return the part the model sees, resized to ``size`` without the padding."""
-        if self.resample == ALIASED:
+        if self.resample == OPENCV and pixels.dtype == np.uint8:
+            return _aliased_bytes(pixels, self.y, self.x, size)
+        if self.resample in (ALIASED, OPENCV):
             return _aliased(pixels, self.y, self.x, size)
+        if self.resample == UNROUNDED:
+            pixels = pixels.astype(np.float32)
         if pixels.dtype == np.uint8 and pixels.shape[2] == 3:
             return self._resized(pixels, size)
         planes = (np.ascontiguousarray(plane) for plane in np.moveaxis(pixels, -1, 0))
@@ -109,7 +113,8 @@ class View:
     def _resized(self, plane: Values, size: tuple[int, int]) -> Values:
         box = (self.x.start, self.y.start, self.x.stop, self.y.stop)
         image = Image.fromarray(plane)
-        resized = image.resize(size[::-1], Image.Resampling(self.resample), box=box)
+        own = 2 if self.resample == UNROUNDED else self.resample
+        resized = image.resize(size[::-1], Image.Resampling(own), box=box)
         return np.asarray(resized, plane.dtype)
 
     @property
@@ -154,14 +159,29 @@ def squared(size: tuple[int, int], grid: tuple[int, int]) -> View:
 
 
 def cropped(
-    size: tuple[int, int], grid: tuple[int, int], resize_to: int | None, floored: bool = False
+    size: tuple[int, int],
+    grid: tuple[int, int],
+    resize_to: int | None,
+    floored: bool = False,
+    part: float = TINY,
 ) -> View:
     """Show the centre of an image resized so that its shorter side is ``resize_to`` and covers.
 
-    Half a pixel of what is left out is rounded to even, or ``floored``, above and on the left.
+    Half a pixel of what is left out is rounded to even, or ``floored``, above and on the left; of
+    the longer side, what is less than a pixel with ``part`` is left out.
     """
     ratio = max(grid[0] / size[0], grid[1] / size[1], (resize_to or 0) / min(size))
-    y, x = (_cropped(n, m, ratio, floored) for n, m in zip(size, grid, strict=True))
+    y, x = (_cropped(n, m, ratio, floored, part) for n, m in zip(size, grid, strict=True))
+    return View(y, x)
+
+
+def fitted(size: tuple[int, int], grid: tuple[int, int]) -> View:
+    """Show the largest part of the grid's proportions in the middle, as Pillow's ``ImageOps.fit``
+    takes it before it resizes.
+    """
+    ratio = min(size[0] / grid[0], size[1] / grid[1])
+    sides = ((n, m, (n - m * ratio) / 2) for n, m in zip(size, grid, strict=True))
+    y, x = (Axis(n, start, n - start, m, (0, m)) for n, m, start in sides)
     return View(y, x)
 
 
@@ -188,15 +208,17 @@ def _scaled(axis: Axis, side: int, grid: int) -> Axis:
     return replace(axis, grid=grid, inner=(first, max(first + 1, last)))
 
 
-def _cropped(length: int, grid: int, ratio: float, floored: bool) -> Axis:
+def _cropped(length: int, grid: int, ratio: float, floored: bool, part: float) -> Axis:
     """Resize to whole pixels, then take the centre, as torchvision does."""
-    resized = max(grid, int(length * ratio + TINY))
+    resized = max(grid, int(length * ratio + part))
     first = (resized - grid) // 2 if floored else round((resized - grid) / 2)
     pixel = length / resized
     return Axis(length, first * pixel, (first + grid) * pixel, grid, (0, grid))
 
 
-ALIASED = RESAMPLES.index("bilinear-aliased")
+ALIASED, OPENCV, UNROUNDED = (
+    RESAMPLES.index(f"bilinear-{one}") for one in ("aliased", "opencv", "float")
+)
 
 
 def _aliased(pixels: Values, y: Axis, x: Axis, size: tuple[int, int]) -> Values:
@@ -206,6 +228,24 @@ def _aliased(pixels: Values, y: Axis, x: Axis, size: tuple[int, int]) -> Values:
     rows = pixels[above] * (1 - down)[:, None, None] + pixels[below] * down[:, None, None]
     resized = rows[:, left] * (1 - across)[:, None] + rows[:, right] * across[:, None]
     return np.asarray(resized, np.float32)
+
+
+def _aliased_bytes(pixels: Pixels, y: Axis, x: Axis, size: tuple[int, int]) -> Pixels:
+    """Resize bytes between the nearest four pixels as OpenCV: shares are 2048ths, and what is left
+    over is cut off after each product.
+    """
+    above, below, down = _between(y, size[0])
+    left, right, across = _between(x, size[1])
+    whole = pixels.astype(np.int32)
+    shares = np.rint(np.float32(across) * UNIT).astype(np.int32)[:, None]
+    rows = (whole[:, left] * (UNIT - shares) + whole[:, right] * shares) >> 4
+    shares = np.rint(np.float32(down) * UNIT).astype(np.int32)[:, None, None]
+    total = (rows[above] * (UNIT - shares) >> 16) + (rows[below] * shares >> 16)
+    return np.asarray((total + 2) >> 2, np.uint8)
+
+
+UNIT = 2048
+"""What OpenCV counts the shares of neighbouring bytes in."""
 
 
 def _between(axis: Axis, n: int) -> tuple[IntArray, IntArray, FloatArray]:
@@ -234,8 +274,9 @@ class Preprocessing:
     size: tuple[int, int] | None = None
     """Of the model's input; None takes every image at its own size."""
     resize: str = "stretch"
-    """``stretch``, ``crop`` (the centre), ``pad``, or ``square``, which pads before it resizes:
-    with black, or as in ``pad-white`` or ``pad:#RRGGBB``; ``crop:256`` says ``resize_to``."""
+    """``stretch``, ``crop`` (the centre), ``fit``, which crops before it resizes, ``pad``, or
+    ``square``, which pads before it resizes: with black, or as in ``pad-white`` or
+    ``pad:#RRGGBB``; ``crop:256`` says ``resize_to``."""
     resize_to: int | None = None
     """Shorter side in pixels before the centre is cropped, with ``stretch`` both sides; None crops
     as little as possible, with ``stretch`` nothing."""
@@ -275,7 +316,10 @@ class Preprocessing:
         wanted = self.size or ((max(size),) * 2 if way == "square" else size)
         match way:
             case "crop":
-                view = cropped(size, wanted, to, self.floored)
+                rounded = self.resample == OPENCV  # by mmpretrain and PaddleClas, say
+                view = cropped(size, wanted, to, self.floored, 0.5 if rounded else TINY)
+            case "fit":
+                view = fitted(size, wanted)
             case "stretch":
                 view = squeezed(size, wanted, to) if to else stretched(size, wanted)
             case "pad":
@@ -291,7 +335,17 @@ class Preprocessing:
         found = re.fullmatch(WAYS, self.resize.replace("-white", ":#ffffff"))
         if found is None:
             raise _unknown("--resize", self.resize, RESIZES)
-        return found[1] or found[3], int(found[2] or 0), tuple(bytes.fromhex(found[4] or "000000"))
+        way = found[1] or found[3] or found[4]
+        return way, int(found[2] or 0), tuple(bytes.fromhex(found[5] or "000000"))
+
+    def seen(self, values: Values, view: View) -> Values:
+        """Return (grid height, grid width, c): what the model sees of the values of a photo.
+
+        Where it sees grey, this is made of whole pixels, as programs open an image in grey.
+        """
+        if self.channels == "L":
+            return view.grid(self.in_channels(values))
+        return self.in_channels(view.grid(values))
 
     def in_channels(self, values: Values) -> Values:
         """Return (h, w, c): the values of a photo, grey or RGB or as many as the model takes."""
@@ -309,7 +363,7 @@ class Preprocessing:
         return np.asarray(numbers, np.float32)
 
 
-WAYS = r"(stretch|crop)(?::([1-9]\d{0,4}))?|(pad|square)(?::#([0-9a-fA-F]{6}))?"
+WAYS = r"(?:(stretch|crop)(?::([1-9]\d{0,4}))?|(fit)|(pad|square)(?::#([0-9a-fA-F]{6}))?)"
 """Notations of ``--resize``, white being #ffffff."""
 
 

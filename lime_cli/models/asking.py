@@ -1,14 +1,15 @@
-"""Functions of texts and images: how they are called, as their failures tell."""
+"""Functions of texts, images and rows: how they are called, as their failures tell."""
 
 from __future__ import annotations
 
 import contextlib
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import PredictionError, last_line, said_by
@@ -27,6 +28,11 @@ AS_BYTES = CodedWarning(
     "as_bytes", "the function takes bytes alone, so it gets these pixels as uint8, from 0 to 255"
 )
 
+AS_FLOATS = CodedWarning(
+    "as_bytes",
+    "the function answers differently to bytes, and gets these pixels as floats; if it is meant "
+    "for bytes, begin it with images = images.astype('uint8')",
+)
 
 Wrap = Callable[[Any, Any], Callable[[Any], Any]]
 """Takes a function and the first inputs, and returns what is called in its place."""
@@ -38,16 +44,19 @@ class Taken(NamedTuple):
     """What a function takes, as its first parameter is annotated."""
 
     kind: str = ""
-    """``text``, or ``image`` for Pillow's; empty where nothing says it."""
+    """``text``, ``image`` for Pillow's, ``row`` for a dictionary; empty where nothing says it."""
     several: bool = False
     """Whether a list of these."""
 
 
 TAKEN = (
     r"(?:Optional\[)?((?:[\w.]+\.)?(?:list|List|Sequence|Iterable|Collection)\[)?"
-    r"(?:(str)|(?:PIL\.)?(?:(?:PIL)?Image\.)?Image)\]*(?: \| None)?"
+    r"(?:(str)|((?:[\w.]+\.)?(?:[dD]ict|Mapping)(?:\[.*?\])?)|(?:PIL\.)?(?:(?:PIL)?Image\.)?Image)"
+    r"\]*(?: \| None)?"
 )
-"""Annotations of a text, of Pillow's image, and of lists of these: resolved, or as written."""
+"""Annotations of a text, of a row, of Pillow's image, and of lists of these: resolved, or as
+written.
+"""
 
 
 def taken_by(function: Any) -> Taken:
@@ -60,7 +69,9 @@ def taken_by(function: Any) -> Taken:
         said = parameters[0].annotation if parameters else None
         words = said if isinstance(said, str) else inspect.formatannotation(said)
         found = re.fullmatch(TAKEN, words.strip("'\""))
-        return Taken("text" if found[2] else "image", bool(found[1])) if found else Taken()
+        if found is None:
+            return Taken()
+        return Taken("text" if found[2] else "row" if found[3] else "image", bool(found[1]))
     return Taken()
 
 
@@ -75,8 +86,13 @@ class Asking:
         of_one_text = kind == "text" and not several
         self._call: Callable[[Any], Any] = _each(function, None) if of_one_text else self._function
         self._works = bool(kind)
+        self._of_rows: Callable[[Any], Any] | None = None
+        """What answers to a data frame, once that is known."""
         self.warnings: Said = ()
         """How it is called, where that is another way than the usual one."""
+        self.floats: Said = ()
+        """That it answers to bytes otherwise, if that is so."""
+        self._compared = bool(kind)
 
     def predict(self, inputs: Any) -> Any:
         """Return what the function answers to a batch; raise PredictionError for one that answers
@@ -104,12 +120,69 @@ class Asking:
                 f"--batch-size {most} gives it no more",
             ) from error
         self._works = True
+        if not (self._compared or self.warnings) and isinstance(inputs, np.ndarray):
+            found = written_out(found)
+            self._compare(inputs[:1], found)
         if self._call is self._function and len(inputs) > 1:
             found = written_out(found)
             if _is_one_answer(found, len(inputs)):
                 self._call, self.warnings = _each(self._of_one(found, inputs), None), (ONE_AT_ONCE,)
                 return self._call(_own(inputs))
         return found
+
+    def _compare(self, first: NDArray[Any], found: Any) -> None:
+        """Look whether the first image gets the same answer in bytes, where it can be given so."""
+        if (
+            first.ndim != 4
+            or first.max(initial=0) <= 1
+            or first.min() < 0
+            or first.max() > 255
+            or (first % 1).any()
+        ):
+            return
+        self._compared = True
+        with contextlib.suppress(Exception):  # it takes floats alone
+            one = np.asarray(written_out(self._function(first.astype(np.uint8))), np.float64)
+            own = np.asarray(found, np.float64)[:1]
+            if one.shape == own.shape and not np.allclose(one, own, rtol=1e-5, atol=1e-5):
+                self.floats = (AS_FLOATS,)
+
+    def predict_frame(self, frame: Any) -> Any:
+        """Return what the function answers to a table: to all of it, or row by row to dictionaries,
+        or to the cells of the columns that its parameters are named after.
+        """
+        if self._of_rows is None and hasattr(frame, "to_dict"):
+            self._of_rows, found = self._way_of_rows(frame)
+            return found
+        return (self._of_rows or self._function)(frame)
+
+    def _way_of_rows(self, frame: Any) -> tuple[Callable[[Any], Any], Any]:
+        """Return how a function is asked for a table, and its answers to the first one."""
+        for call in self._rowwise(frame):
+            return call, call(frame)
+        try:
+            return self._function, self._function(frame)
+        except Exception as error:
+            if is_shortage(error):
+                raise
+            for rows in (_as_dictionaries, _as_series):
+                with contextlib.suppress(Exception):  # it fails in this way too
+                    call = _by_row(_each(self._function, None), rows)
+                    found = call(frame)
+                    self.warnings = (ONE_BY_ONE,)
+                    return call, found
+            raise
+
+    def _rowwise(self, frame: Any) -> Iterator[Callable[[Any], Any]]:
+        """Return how a function is called that says that it takes rows, or single cells."""
+        if self.taken.kind == "row":
+            several = self.taken.several
+            asked = self._function if several else _each(self._function, None)
+            yield _by_row(asked, _as_dictionaries)
+        names = _cells(self._function, list(frame.columns))
+        if names:
+            by_name = _each(lambda row: self._function(**{one: row[one] for one in names}), None)
+            yield _by_row(by_name, _as_dictionaries)
 
     def _of_one(self, found: Any, inputs: Any) -> Callable[[Any], Any]:
         """Return what answers to one input of a function that answered once to several; raise
@@ -265,6 +338,33 @@ def _each(function: Any, _first: Any) -> Callable[[Any], Any]:
         return np.stack(rows)
 
     return call
+
+
+def _by_row(function: Any, rows: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda frame: function(rows(frame))
+
+
+def _as_dictionaries(frame: Any) -> Any:
+    return frame.to_dict("records")
+
+
+def _as_series(frame: Any) -> Any:
+    return [row for _, row in frame.astype(object).iterrows()]
+
+
+def _cells(function: Any, columns: list[Any]) -> list[str]:
+    """Return the parameters of a function that takes one cell of each of several columns, named
+    after these; none for one that does not.
+    """
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):  # of C
+        return []
+    named = [one for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+    needed = [one.name for one in named if one.default is one.empty]
+    if len(needed) < 2 or not set(needed) <= set(columns):
+        return []
+    return [one.name for one in named if one.name in columns]
 
 
 def _each_as_bytes(function: Any, first: Any) -> Callable[[Any], Any]:

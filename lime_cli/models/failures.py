@@ -117,13 +117,22 @@ OF_LIST = (
     r"|list indices must be integers|too many indices for array"
 )
 
-AS_FRAME = (
-    r"list indices must be integers or slices, not str|no attribute '(?:str|apply"
-    r"|map|iloc|loc|columns|values|astype|fillna|copy|tolist|to_list)'"
-)
+AS_TABLE = r"list indices must be integers or slices, not str|no attribute 'columns'"
+"""How a function fails on a list that expects a data frame."""
+
+AS_FRAME = r"no attribute '(?:str|apply|map|iloc|loc|values|astype|fillna|copy|tolist|to_list)'"
 """How a function fails on a list that expects a column of a data frame."""
 
 OF_ARRAY = r"'numpy\.ndarray' object has no attribute|(?:got|not) [('\"]?(?:numpy\.)?ndarray\b"
+
+OF_PILLOW = (
+    r"'numpy\.ndarray' object has no attribute "
+    r"'(?:convert|crop|filter|get\w+|mode|point|rotate|split|thumbnail|width|height)'"
+)
+"""How a function of Pillow's images fails on an array."""
+
+OF_BYTES = r"unsigned char|ByteTensor|[Uu]Int8|uint8"
+"""How a network of floats takes bytes."""
 
 OF_FLOATS = r"Cannot handle this data type|must be uint8|dtype.*uint8"
 """How Pillow, and what draws with it, takes pixels that are no bytes."""
@@ -137,8 +146,22 @@ OF_LINE = r"one line at a time"
 OF_FRAME = r"DataFrame|InvalidIndexError|slice\(None"
 
 
+OF_CELLS = (
+    r"'(?:int|float)' object (?:has no attribute|is not subscriptable|is not iterable)"
+    r"|can only concatenate str"
+)
+"""How a function fails on cells that are numbers and expects text."""
+
+
 def _given(words: str, inputs: Any, layout: str | None) -> str:
     """Say what a function is given, where its words tell that it expects something else."""
+    if hasattr(inputs, "names") and re.search(OF_CELLS, words):
+        return "it gets cells as numbers; --strings COLUMN gives it those of a column as text"
+    if _are_texts(inputs) and re.search(AS_TABLE, words):
+        return (
+            "it gets a list of texts, not a data frame: begin with "
+            "texts = pandas.DataFrame({'COLUMN': texts})"
+        )
     if _are_texts(inputs) and re.search(AS_FRAME, words):
         return (
             "it gets a list of texts, not a column of a data frame: begin with "
@@ -163,6 +186,8 @@ def _given(words: str, inputs: Any, layout: str | None) -> str:
             "images = images.round().astype('uint8'), and say --preprocess raw, so that they run "
             "from 0 to 255"
         )
+    if isinstance(inputs, np.ndarray) and inputs.dtype == np.uint8 and re.search(OF_BYTES, words):
+        return "it gets bytes; --preprocess unit gives it float32 from 0 to 1"
     counts = re.search(r"to have (1|3) channels, but got (\d+)", words)
     if counts and isinstance(inputs, np.ndarray) and int(counts[2]) == inputs.shape[-1]:
         wanted = {"1": "--channels L gives it grey", "3": "--channels RGB gives it colours"}
@@ -173,6 +198,11 @@ def _given(words: str, inputs: Any, layout: str | None) -> str:
         return f"it gets (n, height, width, channels); --layout NCHW puts the channels first{grey}"
     if isinstance(inputs, np.ndarray) and re.search(OF_ARRAY, words) and "Tensor" in words:
         return "it gets a NumPy array: let it begin with images = torch.from_numpy(images)"
+    if isinstance(inputs, np.ndarray) and re.search(OF_PILLOW, words):
+        return (
+            "it gets an array of images; it gets Pillow's, one by one, if its parameter says so: "
+            "from PIL import Image, def f(image: Image.Image)"
+        )
     if isinstance(inputs, np.ndarray) and re.search(OF_ARRAY, words):
         return (
             "it gets an array of images, (n, height, width, channels): it must return a prediction "
@@ -181,7 +211,9 @@ def _given(words: str, inputs: Any, layout: str | None) -> str:
     if hasattr(inputs, "names") and re.search(OF_FRAME, words):
         return "it gets a data frame; --input-form array gives it an array"
     if isinstance(inputs, np.ndarray) and inputs.ndim == 4 and inputs.size:
-        size = " x ".join(map(str, inputs.shape))
+        n, height, width, channels = inputs.shape
+        turned = (n, channels, height, width) if layout == "NCHW" else inputs.shape
+        size = " x ".join(map(str, turned))
         return (
             f"it gets {size} numbers of type {inputs.dtype}, from {inputs.min():.4g} to "
             f"{inputs.max():.4g}; --layout, --channels, --size and --preprocess change them"

@@ -183,13 +183,13 @@ def columns_beside(path: str) -> tuple[str, ...] | None:
     if found is None:
         return None
     single, double = found["single"], found["double"]
-    if double is not None:
-        plain = re.sub(r"\\x(..)", r"\\u00\1", re.sub(r"\\\n\s*(?:\\(?= ))?", "", double))
-        single = str(json.loads(f'"{plain}"'))
     try:
+        if double is not None:
+            plain = re.sub(r"\\x(..)", r"\\u00\1", re.sub(r"\\\n\s*(?:\\(?= ))?", "", double))
+            single = str(json.loads(f'"{plain}"'))
         inputs = json.loads(re.sub(r"\n\s*", " ", single).replace("''", "'"))
         return tuple(str(one["name"]) for one in inputs) or None
-    except (ValueError, KeyError, TypeError):  # tensors have no names
+    except (ValueError, KeyError, TypeError, RecursionError):  # tensors have no names
         return None
 
 
@@ -682,6 +682,12 @@ BY_SUFFIX = {
 }
 """What files are that nothing but the suffix tells, and what to do."""
 
+EXPORTED = (
+    "tokenizer.json", "config.json", "tokenizer_config.json", "special_tokens_map.json",
+    "preprocessor_config.json", "vocab.txt", "vocab.json", "merges.txt",
+)  # fmt: skip
+"""What is read beside a graph of a Hugging Face export."""
+
 DUMP = "a dump of {}, which no library loads again"
 
 BY_TEXT = (
@@ -706,7 +712,9 @@ CATBOOST_JSON = re.compile(
     rb"\s*\{\s*\"(ctr_data|features_info|model_info|oblivious_trees|scale_and_bias|trees)\""
 )
 
-XGBOOST = re.compile(rb"\s*\{\s*\"(learner|version)\"\s*:|\{L.{7}[\x07]learner|binf", re.DOTALL)
+XGBOOST = re.compile(
+    rb"\s*\{\s*\"(learner\"\s*:|version\"\s*:\s*\[)|\{L.{7}[\x07]learner|binf", re.DOTALL
+)
 
 
 def format_of(path: Path) -> str:
@@ -806,6 +814,8 @@ def _known(path: Path, head: bytes) -> tuple[str, str]:
         return "a CatBoost model in JSON", _as_cbm(path)
     if b"<PMML" in head:
         return "a PMML document", "export the model to ONNX"
+    if path.name in EXPORTED:
+        return "a file beside a model of Hugging Face's, not the model", f"name {path.parent}"
     found = next(((what, hint) for form, what, hint in BY_TEXT if re.match(form, head)), None)
     return found or BY_SUFFIX.get(path.suffix.lower(), ("", ""))
 

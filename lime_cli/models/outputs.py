@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -330,15 +330,21 @@ def _dictionaries(output: RawOutput, stated: Stated) -> RawOutput | None:
         return None
     keys = tuple(raw[0])
     rows = [[one.get(key, np.nan) for key in keys] for one in raw]
-    return RawOutput(rows, tuple(map(str, keys)), output.rules)
+    return RawOutput(rows, _as_names(keys), output.rules)
+
+
+def _as_names(keys: Iterable[Any]) -> tuple[str, ...] | None:
+    """Return names of classes; None for one alone, which is what a number is called."""
+    names = tuple(map(str, keys))
+    return names if len(names) > 1 else None
 
 
 def _columns(output: RawOutput, stated: Stated) -> RawOutput | None:
-    """{class: (n,), ...} of a function: a column for each class; {name: (n, k), ...} of a function
-    or a network: the table that is called what predictions are, if there are several.
+    """{class: (n,), ...}: a column for each class; {name: (n, k), ...}: the table that is called
+    what predictions are, if there are several.
     """
     raw = output.raw
-    if not (stated.column or stated.tuples) or not isinstance(raw, dict) or not raw:
+    if not isinstance(raw, dict) or not raw:
         return None
     columns = [np.asarray(one) for one in raw.values()]
     named = dict(zip(map(str, raw), columns, strict=True))
@@ -349,7 +355,7 @@ def _columns(output: RawOutput, stated: Stated) -> RawOutput | None:
         return output._replace(raw=tables[0])  # and what goes with it: labels, texts
     if any(one.ndim != 1 or len(one) != len(columns[0]) for one in columns):
         return None
-    return RawOutput(np.stack(columns, axis=1), tuple(map(str, raw)), output.rules)
+    return RawOutput(np.stack(columns, axis=1), _as_names(raw), output.rules)
 
 
 PREDICTIONS = (
@@ -390,7 +396,8 @@ def _labels(output: RawOutput, stated: Stated) -> RawOutput | None:
     if found.dtype.kind in "iu" and not set(map(str, found.tolist())) <= set(stated.classes):
         k = len(stated.classes)
         if not ((found >= 0) & (found < k)).all():
-            raise PredictionError(f"the model returns the number of a class beyond the {k} named")
+            said = f"the model returns the number of a class beyond the {k} named"
+            raise PredictionError(said, "name all its classes with --classes")
         return output._replace(raw=np.eye(k)[found], names=stated.classes)
     votes = np.array([str(one) for one in found.tolist()])[:, None] == np.array(stated.classes)
     return output._replace(raw=votes.astype(float), names=stated.classes)

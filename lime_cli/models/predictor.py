@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lime_cli import clock
+from lime_cli.console import spelled_out
 from lime_cli.engine.model import CodedWarning, Identity
 from lime_cli.errors import (
     LimexError,
@@ -213,7 +215,7 @@ class Predictor:
         decided = self._decided.warnings if self._decided else ()
         way = self._way
         handing = way.handing.warnings if way.handing else ()
-        asking = way.asking.warnings if way.asking else ()
+        asking = (*way.asking.warnings, *way.asking.floats) if way.asking else ()
         said = (*way.origin.warnings, *way.warnings, *handing, *asking)
         return (*said, *decided, *self._named_beside(), *self._probe.warnings)
 
@@ -432,7 +434,9 @@ def quiet() -> Iterator[None]:
     global _quieted
     with _quieting:
         if not _quieted:
-            _unquieted.enter_context(contextlib.redirect_stdout(sys.stderr))
+            terminal = sys.stderr is not None and sys.stderr.isatty()
+            shown = _Spelled(sys.stderr) if terminal else sys.stderr
+            _unquieted.enter_context(contextlib.redirect_stdout(shown))
             _unquieted.enter_context(_c_to_stderr())
         _quieted += 1
     try:
@@ -442,6 +446,31 @@ def quiet() -> Iterator[None]:
             _quieted -= 1
             if not _quieted:
                 _unquieted.close()
+
+
+class _Spelled:
+    """A terminal that a stranger's code prints to: it gets no control characters, but for those
+    that end lines or colour them.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, words: str) -> int:
+        parts = enumerate(re.split(COLOURS, words))
+        self._stream.write("".join(one if i % 2 else spelled_out(one, KEPT) for i, one in parts))
+        return len(words)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+COLOURS, KEPT = r"(\x1b\[[\d;]*m)", "\n\r\t"
+"""What a terminal may get of what a model prints."""
 
 
 @contextlib.contextmanager

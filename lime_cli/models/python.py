@@ -117,12 +117,15 @@ def way_of_function(function: Any, file: ModelFile, origin: Origin) -> Way:
             raise SettingsError(said, "leave it out")
         given = given._replace(kind="image", layout=None, preprocess="raw")
 
+    elif asking.taken.kind == "text":
+        given = given._replace(kind="text")
+
     def predict(inputs: Any) -> Any:
         if isinstance(inputs, np.ndarray):
             return asking.predict(np.ascontiguousarray(handed(inputs, None, given)))
         if isinstance(inputs, list):
             return asking.predict(inputs)
-        return function(handed(inputs, "frame", given))
+        return asking.predict_frame(handed(inputs, "frame", given))
 
     return Way(origin, predict, stated, given, asking=asking)
 
@@ -425,7 +428,8 @@ def load(file: ModelFile, _content: None = None) -> Predictor:
     module, _, attribute = file.path.removeprefix(PYTHON_PREFIX).partition(":")
     if not module or not attribute:
         package, _, last = module.rpartition(".")
-        form = f"write py:{package}:{last}" if package and last != "py" else FORM
+        form = f"write py:{package}:{last}" if package else FORM
+        form = f"write py:{module}:NAME" if last == "py" else form
         raise ModelError(f"{file.path}: does not name a function", form)
     if module.endswith(".py"):
         module = _module_of(Path(module), file.path)

@@ -69,12 +69,19 @@ METHODS = {
     "probabilities": "predict_proba",
     "decision": "decision_function",
     "labels": "predict",
+    "scores": "score_samples",
 }
 """What is asked, and by which method; the first that a model has."""
 
 MARGINS = CodedWarning(
     "decision_values",
     "the model gives no probabilities; its decision values are explained",
+)
+
+OUTLIERS = CodedWarning(
+    "decision_values",
+    "the decision values of the model are explained, which are below 0 for outliers; "
+    "--model-output scores explains its score_samples",
 )
 
 
@@ -124,9 +131,10 @@ def way_of(
     bags = bags_of(model, name_of_method) if place is None else None
     if place is not None:
         stated, method = _one_output(method, stated, place, name)
-    said: tuple[CodedWarning, ...] = (
-        () if chosen != "decision" or output or stated.classes is None else (MARGINS,)
-    )
+    said: tuple[CodedWarning, ...] = ()
+    if chosen == "decision" and not output:
+        outliers = (OUTLIERS,) if "scores" in possible else ()
+        said = outliers if stated.classes is None else (MARGINS,)
     said += (LOG_ODDS,) if logits else ()
     if type(model).__module__.startswith("lime_cli."):
         said += getattr(model, "said", ())
@@ -213,10 +221,11 @@ def _is_word(name: object) -> bool:
 
 def _task(ending: Any, chosen: str, has_classes: bool) -> str | None:
     """Tell classification from regression; None for a stranger's ``predict`` that does not say."""
-    if has_classes or chosen == "probabilities":
+    if chosen != "scores" and (has_classes or chosen == "probabilities"):
         return "classification"
     known = type(ending).__module__.split(".")[0] in (*LIBRARIES, "catboost")
-    return "regression" if known or chosen == "decision" or _is_regressor(ending) else None
+    numbers = chosen in ("decision", "scores")
+    return "regression" if known or numbers or _is_regressor(ending) else None
 
 
 def _multilabel(ending: Any) -> bool:

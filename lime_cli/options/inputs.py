@@ -431,8 +431,8 @@ class ImageOptions(Options, heading="Input"):
     )
     resample: str | None = option(
         "--resample",
-        "Filter that resizes an image: one of Pillow's, or bilinear-aliased, as TensorFlow and "
-        "OpenCV do it; bilinear by default.",
+        "Filter that resizes an image: one of Pillow's; bilinear-aliased (TensorFlow), "
+        "bilinear-opencv or bilinear-float (tensors of torchvision); bilinear by default.",
         type=click.Choice(RESAMPLES),
         metavar="FILTER",
     )

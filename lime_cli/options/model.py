@@ -78,7 +78,7 @@ class ModelOptions(Options, heading="Model"):
     model_output: str | None = option(
         "--model-output",
         "Output to explain: the name of an output of an ONNX graph; or probabilities, decision, "
-        "labels, or the index of an output.",
+        "labels, scores, or the index of an output.",
         metavar="NAME|INDEX",
     )
     activation: str = option(

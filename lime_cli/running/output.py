@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from lime_cli import clock
-from lime_cli.console import Console
+from lime_cli.console import Console, spelled_out
 from lime_cli.errors import OutputError, SettingsError
 from lime_cli.formats import Look, format_of, letters_told
 from lime_cli.registry import FORMATS, MANY, SUFFIXES
@@ -256,8 +256,7 @@ def _columns() -> int:
 def _shown(content: bytes) -> bytes:
     """Spell out the control characters of a text, but for line ends and tabs."""
     text = content.decode("utf-8", "replace").replace("\r\n", "\n")
-    plain = (c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
-    return "".join(plain).encode()
+    return spelled_out(text, "\n\t").encode()
 
 
 def _shown_cells(content: bytes) -> bytes:

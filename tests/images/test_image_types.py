@@ -294,6 +294,19 @@ def test_numbers_that_are_no_picture_are_refused_by_name(
     assert raised.value.hint
 
 
+@pytest.mark.parametrize(
+    ("channels", "hint"),
+    [(3, "numpy.save('some.npy', pixels[..., [0, 1, 2]])"), (1, "pixels[..., [0]])")],
+)
+def test_channels_that_a_model_has_not_are_left_to_be_saved(tmp_path, channels, hint):
+    path, taken = npy(tmp_path, np.zeros((4, 4, 5))), ModelInput(channels=channels)
+    with pytest.raises(InputError) as raised:
+        instance(path, taken)
+    assert hint in raised.value.hint
+    with pytest.raises(InputError, match="use --channels 5"):
+        instance(path, ModelInput(), channels="RGB")
+
+
 def test_objects_are_never_unpickled(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([[{}]], object), allow_pickle=True)
     with pytest.raises(InputError, match="holds object, not numbers"):

@@ -199,6 +199,7 @@ def test_the_record_says_what_was_done(tmp_path: Path) -> None:
     assert instance.components[4].name == "superpixel 4"
     assert instance.components[4].value is None
     assert ["also crops" in one.message for one in instance.warnings].count(True) == 1
+    assert any("--resize crop:N" in one.message for one in instance.warnings)
 
 
 def test_the_engine_finds_what_it_needs(tmp_path: Path) -> None:

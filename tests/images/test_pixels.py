@@ -56,7 +56,14 @@ def test_a_picture_is_turned_as_its_exif_says(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was held upright
     path = saved(tmp_path, "a.png", Image.fromarray(RGB), exif=exif)
-    np.testing.assert_array_equal(read_image(path).pixels, np.rot90(RGB, -1))
+    found = read_image(path)
+    np.testing.assert_array_equal(found.pixels, np.rot90(RGB, -1))
+    assert [one.code for one in found.warnings] == ["turned"]
+    assert read_image(path, ImageReading(opaque=True)).warnings == ()
+    Image.open(path).convert("RGB").save(tmp_path / "b.png", exif=b"")  # as the warning says
+    found = read_image(tmp_path / "b.png")
+    np.testing.assert_array_equal(found.pixels, RGB)
+    assert found.warnings == ()
 
 
 def test_what_is_transparent_becomes_white(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import onnx
 import pytest
 import tifffile
 from onnx import TensorProto, helper, numpy_helper
-from PIL import Image
+from PIL import Image, ImageOps
 
 from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.images.modality import ImageModality
@@ -375,6 +375,11 @@ PROCESSORS = {
         lambda image: np.asarray(image.resize((50, 40), Image.Resampling.BILINEAR))[4:36, 9:41]
         / 255,
     ),
+    "of nobody's class, with half a pixel to cut": (
+        {"size": 44, "crop_size": 32, "do_center_crop": True, "do_normalize": False},
+        lambda image: np.asarray(image.resize((55, 44), Image.Resampling.BILINEAR))[6:38, 12:44]
+        / 255,
+    ),
     "deit": (
         {"size": {"height": 40, "width": 40}, "do_center_crop": True, "do_normalize": False,
          "crop_size": {"height": 32, "width": 32}},
@@ -471,6 +476,23 @@ PROCESSORS = {
          "crop_pct": 0.875, "do_resize": False, "do_normalize": False},
         lambda image: np.asarray(image) / 255,
     ),
+    "older levit": (
+        {"feature_extractor_type": "LevitFeatureExtractor", "size": 28, "do_center_crop": True,
+         "do_normalize": False, "resample": 3},
+        lambda image: np.asarray(image.resize((40, 32), Image.Resampling.BICUBIC))[2:30, 6:34]
+        / 255,
+    ),
+    "older poolformer": (
+        {"feature_extractor_type": "PoolFormerFeatureExtractor", "size": 32, "crop_pct": 0.8,
+         "do_resize_and_center_crop": True, "do_normalize": False, "resample": 3},
+        lambda image: np.asarray(image.resize((50, 40), Image.Resampling.BICUBIC))[4:36, 9:41]
+        / 255,
+    ),
+    "older segformer": (
+        {"feature_extractor_type": "SegformerFeatureExtractor", "size": 32, "do_resize": True,
+         "do_normalize": True, "image_mean": [0.5] * 3, "image_std": [0.5] * 3, "resample": 2},
+        lambda image: np.asarray(image.resize((32, 32), Image.Resampling.BILINEAR)) / 127.5 - 1,
+    ),
     "a whole factor": (
         {"size": {"height": 32, "width": 32}, "do_normalize": False, "rescale_factor": 1},
         lambda image: np.asarray(image.resize((32, 32), Image.Resampling.BILINEAR)) / 1.0,
@@ -555,19 +577,54 @@ def as_tensorflow(rgb, height, width):
     return found
 
 
+def as_owner_resizes(noise, name, size):
+    if name == "bilinear-aliased":
+        return as_tensorflow(noise, *size)
+    if name == "bilinear-opencv":  # to less than one; its own numbers are below
+        return np.rint(as_tensorflow(noise, *size))
+    kind = Image.Resampling[name.removesuffix("-float").upper()]
+    planes = noise.astype(np.float32 if name.endswith("-float") else np.uint8)
+    resized = [
+        Image.fromarray(planes[..., i]).resize(size[::-1], kind) for i in range(planes.shape[2])
+    ]
+    return np.stack(resized, axis=-1)
+
+
+OPENCV = {
+    (4, 6, "stretch"): [[77, 117, 191, 203, 113, 150], [153, 79, 219, 121, 78, 71]],
+    (11, 8, "stretch"): [
+        [171, 22, 163, 178, 196, 60, 216, 82],
+        [121, 99, 87, 203, 56, 148, 142, 72],
+    ],
+    (6, 6, "crop"): [[166, 160, 151, 161, 49, 194], [90, 183, 60, 116, 110, 114]],
+}
+"""The red of the first and the last row of cv2.resize of 9 x 13 pixels, the last one's cut from
+6 x 9."""
+
+
+@pytest.mark.parametrize(("height", "width", "way"), list(OPENCV))
+def test_bytes_are_resized_as_opencv_does_to_the_last_bit(tmp_path, height, width, way):
+    noise = np.random.default_rng(0).integers(0, 256, (9, 13, 3)).astype(np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    modality = ImageModality(
+        (str(tmp_path / "a.png"),), preprocess="raw", size=(height, width), resize=way,
+        resample="bilinear-opencv",
+    )  # fmt: skip
+    found = modality.read(next(modality.sources())).original()[0]
+    assert found[[0, -1], :, 0].tolist() == OPENCV[height, width, way]
+
+
 @pytest.mark.parametrize("name", RESAMPLES)
 @pytest.mark.parametrize("size", [(24, 40), (70, 90)])
 def test_every_filter_resizes_as_its_owner_does(tmp_path, name, size):
     noise = np.random.default_rng(0).integers(0, 256, (64, 80, 3)).astype(np.uint8)
     photo = Image.fromarray(noise)
     photo.save(tmp_path / "a.png")
-    if name == "bilinear-aliased":
-        owner = as_tensorflow(noise, *size)
-    else:
-        owner = np.asarray(photo.resize(size[::-1], Image.Resampling[name.upper()]))
+    owner = as_owner_resizes(noise, name, size)
     modality = ImageModality((str(tmp_path / "a.png"),), size=size, resample=name)
     found = modality.read(next(modality.sources()))
-    np.testing.assert_allclose(found.original()[0], owner / 255, atol=1e-6)
+    atol = 1 / 255 if name == "bilinear-opencv" else 1e-6
+    np.testing.assert_allclose(found.original()[0], owner / 255, atol=atol)
     assert "resample_assumed" not in [one.code for one in found.warnings]
 
 
@@ -577,17 +634,14 @@ def test_every_filter_resizes_before_the_centre_is_cropped(tmp_path, name, grey)
     noise = np.random.default_rng(0).integers(0, 256, (64, 80, 3)).astype(np.uint8)
     photo = Image.fromarray(noise[..., 0] if grey else noise)
     photo.save(tmp_path / "a.png")
-    if name == "bilinear-aliased":
-        owner = as_tensorflow(noise[..., :1] if grey else noise, 32, 40)
-    else:
-        owner = np.asarray(photo.resize((40, 32), Image.Resampling[name.upper()]))
-    owner = owner.reshape(32, 40, -1)[:, 4:36] / 255
+    owner = as_owner_resizes(noise[..., :1] if grey else noise, name, (32, 40))[:, 4:36] / 255
     modality = ImageModality(
         (str(tmp_path / "a.png"),), size=(32, 32), resample=name, resize="crop", preprocess="unit",
         channels="L" if grey else None,
     )  # fmt: skip
     found = modality.read(next(modality.sources())).original()[0]
-    np.testing.assert_allclose(found, owner, atol=1.01 / 255 if name in "hamming lanczos" else 1e-6)
+    rounded = name in ("hamming", "lanczos", "bilinear-opencv")
+    np.testing.assert_allclose(found, owner, atol=1.01 / 255 if rounded else 1e-6)
 
 
 def test_a_filter_that_nobody_named_is_said_where_an_image_is_resized(tmp_path):
@@ -606,6 +660,7 @@ def test_a_filter_that_nobody_named_is_said_where_an_image_is_resized(tmp_path):
     ):
         modality = ImageModality((path,), **options).fitted(given)
         said = modality.read(next(modality.sources())).warnings
+        assert any("of any size" in one.message for one in said) == (given.size is None)
         found = [one.message for one in said if one.code == "resample_assumed"]
         assert len(found) == expected, (given, options)
         assert all("bilinear" in one and "--resample" in one for one in found)
@@ -658,9 +713,11 @@ def as_owner(photo, way, size):
     bicubic, (height, width) = Image.Resampling.BICUBIC, size
     if way.startswith("square"):
         side = max(photo.size)
-        square = Image.new("RGB", (side, side), {"square": "#000000"}.get(way, "#ffffff"))
+        square = Image.new(photo.mode, (side, side), {"square": "#000000"}.get(way, "#ffffff"))
         square.paste(photo, tuple((side - one) // 2 for one in photo.size))
         return np.asarray(square.resize((width, height), bicubic))
+    if way == "fit":
+        return np.asarray(ImageOps.fit(photo, (width, height), bicubic))
     shorter = 30 / min(photo.size)
     sides = [30, 30] if way == "stretch:30" else [int(one * shorter) for one in photo.size]
     box = [(sides[0] - width) // 2, (sides[1] - height) // 2]
@@ -670,7 +727,7 @@ def as_owner(photo, way, size):
 
 @pytest.mark.parametrize("grey", [False, True])
 @pytest.mark.parametrize(
-    "way", ["square", "square-white", "square:#ffffff", "stretch:30", "crop:30"]
+    "way", ["square", "square-white", "square:#ffffff", "stretch:30", "crop:30", "fit"]
 )
 def test_an_image_is_fitted_as_its_owner_fits_it(tmp_path, way, grey):
     noise = np.random.default_rng(0).integers(0, 256, (61, 100, 3)).astype(np.uint8)
@@ -681,10 +738,9 @@ def test_an_image_is_fitted_as_its_owner_fits_it(tmp_path, way, grey):
         resample="bicubic", channels="L" if grey else "RGB",
     )  # fmt: skip
     found = modality.read(next(modality.sources()))
-    owner = Image.fromarray(as_owner(photo, way, (24, 24)))
-    own = np.asarray(owner.convert("L"))[..., None] if grey else np.asarray(owner)
-    cut = way in ("stretch:30", "crop:30")  # by a box, not by pixels resized before
-    np.testing.assert_allclose(found.original()[0], own, atol=2 if cut else 1)
+    own = as_owner(photo.convert("L") if grey else photo, way, (24, 24)).reshape(24, 24, -1)
+    cut = way in ("stretch:30", "crop:30", "fit")  # by a box, not by pixels resized before
+    np.testing.assert_allclose(found.original()[0], own, atol=2 if cut else 0)
     seen = (found.labels >= 0).any(axis=1)
     assert seen.sum() == (24 if cut else 14)  # middles of places in the 61 of 100
     assert found.subject.facts["input"]["resize"] == way

@@ -421,3 +421,58 @@ def one_picture_at_most(picture: Image.Image | None = None):
 
 def pictures(drawn: list[Image.Image]):
     return np.array([one.getpixel((0, 0)) for one in drawn])
+
+
+def row_as_dictionary(row: dict[str, object]) -> float:
+    return float(row["age"] + 1 if row["city"] == "Oslo" else row["age"])
+
+
+def rows_as_dictionaries(rows: "list[dict]"):
+    return [row_as_dictionary(row) for row in rows]
+
+
+def row_by_failing(row):
+    return {"p": row["age"] + 1 if row["city"] == "Oslo" else row["age"]}
+
+
+def row_by_attributes(row):
+    return row.age + 1 if row.city == "Oslo" else row.age
+
+
+def cells_by_name(city, age, bonus=1.0):
+    return age + bonus if city == "Oslo" else age
+
+
+class OfRows:
+    """What programs that serve a model hold: a method that answers with a dictionary."""
+
+    def predict(self, rows):
+        return {"prediction": np.where(rows["city"] == "Oslo", rows["age"] + 1, rows["age"])}
+
+
+rows_served = OfRows()
+
+
+def resized_pixels(images):
+    """What rounds bytes and not floats."""
+    half = images[:, 0, :, 0] / np.float32(2)
+    return np.floor(half) if images.dtype == np.uint8 else half
+
+
+def halved_pixels(images):
+    return images[:, 0, :, 0] / 2.0
+
+
+def of_floats(images):
+    """As a network of PyTorch."""
+    if images.dtype == np.uint8:
+        raise RuntimeError("Input type (unsigned char) and bias type (float) should be the same")
+    return images.mean(axis=(1, 2))
+
+
+def flat_of_one_image(image):
+    return [image.mean(), 1 - image.mean()]
+
+
+def flat_of_a_corner(image):
+    return [image[:4, :4].mean(), 1]

@@ -279,6 +279,7 @@ def test_archives_of_other_frameworks_say_how_to_export(tmp_path, word):
         ),
         (b'[\n  { "nodeid": 0, "depth": 0', "a dump of an XGBoost model"),
         (b'{"name": "tree", "version": "v4"', r"a dump of a LightGBM .*booster_\.save_model"),
+        (b'{\n  "version": "1.0",\n  "truncation": null', "is not a model file"),
         (b'{"input": "double"}', "is not a model file .*; or explain a function .*py:module"),
     ],
 )
@@ -297,6 +298,7 @@ def test_other_files_are_told_apart_by_their_first_bytes(tmp_path, content, mess
         ("m.cpp", "is source code; save the model that it was made from"),
         ("m.bentomodel", "is an archive of BentoML; unpack it"),
         ("m.rds", "is an R object; explain a function"),
+        ("preprocessor_config.json", "beside a model of Hugging Face's, not the model; name /"),
     ],
 )
 def test_what_only_a_suffix_tells_is_named(tmp_path, name, message):

@@ -221,6 +221,22 @@ def test_a_layout_that_the_shape_does_not_tell_is_asked_for(tmp_path):
     assert ModelFile(path, layout="NHWC").load().input.size == (3, 8)
 
 
+@pytest.mark.parametrize(
+    ("shape", "layout"),
+    [
+        (["n", 3, 96, 96], "NHWC"),
+        (["n", 3, "h", "w"], "NHWC"),
+        (["n", 1, 28, 28], "NHWC"),
+        (["n", 96, 96, 3], "NCHW"),
+    ],
+)
+def test_a_layout_that_the_shape_contradicts_is_refused(tmp_path, shape, layout):
+    path = mean_model(tmp_path / "m.onnx", shape)
+    with pytest.raises(SettingsError, match=f"--layout {layout}: .*elsewhere; leave it out"):
+        ModelFile(path, layout=layout).load()
+    assert ModelFile(path).load().input.layout not in (None, layout)
+
+
 @pytest.mark.parametrize("kind", [TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE])
 @pytest.mark.parametrize("batch", ["n", 1, 4])
 def test_pictures_are_cast_and_fed_in_the_graph_s_batches(tmp_path, kind, batch):
@@ -819,9 +835,16 @@ def test_token_ids_ask_for_a_tokenizer_and_it_for_its_inputs(tmp_path):
     other = token_model(tmp_path / "o.onnx", names=("input_ids", "speaker"))
     with pytest.raises(ModelError, match="does not fill its input 'speaker'"):
         ModelFile(other, tokenizer=words).load()
-    (tmp_path / "bad.json").write_text("{}")
-    with pytest.raises(InputError, match=r"bad\.json: is not a tokenizer\.json"):
-        ModelFile(path, tokenizer=str(tmp_path / "bad.json")).load()
+    for written, said in (
+        ("{}", r"is not a tokenizer\.json"),
+        (
+            '{"class_name": "Tokenizer", "config": {}}',
+            "is a tokenizer of Keras.*explain a function",
+        ),
+    ):
+        (tmp_path / "bad.json").write_text(written)
+        with pytest.raises(InputError, match=rf"bad\.json: {said}"):
+            ModelFile(path, tokenizer=str(tmp_path / "bad.json")).load()
     with pytest.raises(InputError, match="no such file"):
         ModelFile(path, tokenizer=str(tmp_path / "none.json")).load()
 

@@ -101,11 +101,16 @@ def test_a_regressor_is_a_regression(tmp_path):
     assert (model.identity.task, model.identity.targets) == ("regression", ("prediction",))
 
 
-def test_an_outlier_detector_is_explained_by_its_score(tmp_path):
+def test_an_outlier_detector_is_explained_by_the_score_that_is_chosen(tmp_path):
     fitted = IsolationForest(n_estimators=5, random_state=0).fit(X)
     model = loaded(tmp_path, fitted)
     assert model.predict(TABLE)[:, 0] == pytest.approx(fitted.decision_function(X))
     assert model.identity.task == "regression"
+    assert "--model-output scores" in model.warnings[0].message
+    for output, method in (("decision", "decision_function"), ("scores", "score_samples")):
+        chosen = loaded(tmp_path, fitted, output=output)
+        assert chosen.predict(TABLE)[:, 0] == pytest.approx(getattr(fitted, method)(X))
+        assert (chosen.identity.task, chosen.warnings) == ("regression", ())
 
 
 def test_a_model_fitted_on_a_data_frame_gets_one_without_complaint(tmp_path):

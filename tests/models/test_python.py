@@ -1,5 +1,6 @@
 """Python callables as models, and the probe that looks at their first answers."""
 
+import io
 import os
 import re
 import subprocess
@@ -75,6 +76,16 @@ def test_what_a_function_prints_goes_to_standard_error(capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_a_terminal_gets_no_control_characters_that_a_model_prints(monkeypatch):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with quiet():
+        print("\x1b]0;title\x07", "\x1b[31mred\x1b[0m", end="\r")
+        sys.stdout.writelines(["\x9b2J", "a\tb\n"])
+    assert terminal.getvalue() == "\\x1b]0;title\\x07 \x1b[31mred\x1b[0m\r\\x9b2Ja\tb\n"
+
+
 def test_threads_that_overlap_leave_standard_output_where_it_was(capfd):
     inside, over = threading.Event(), threading.Event()
 
@@ -139,6 +150,7 @@ def test_a_function_may_be_named_by_its_file(tmp_path, monkeypatch, place):
         ("py:gone.py:f", "there is no file gone.py; write py:"),
         ("py:json.py:f", "another module that is called json; rename the file"),
         ("./own.py:f", "write py:own.py:f$"),
+        ("py:own.py", "write py:own.py:NAME$"),
         ("inner/own.py", "write py:inner/own.py:NAME$"),
     ],
 )
@@ -314,12 +326,19 @@ def test_a_function_that_wants_other_images_is_told_what_it_is_given():
     )
     with pytest.raises(PredictionError, match=words):
         loaded("bytes_only").predict(IMAGES)
+    with pytest.raises(PredictionError, match="it gets 2 x 3 x 9 x 8 numbers"):
+        loaded("bytes_only", layout="NCHW").predict(IMAGES)
 
 
 GIVEN = {
     "list": (lambda one: one.lower(), TEXTS, "it gets a list of texts"),
     "strings": (lambda one: re.sub("a", "b", one), TEXTS, "it gets a list of texts"),
-    "images": (lambda one: one.convert("L"), np.zeros((2, 4, 4, 3)), "an array of images"),
+    "cells": (
+        lambda one: [len(x.encode()) for x in one.columns[0].tolist()],
+        Table(("a",), (np.array([1, 2]),)),
+        "--strings COLUMN gives it those of a column as text",
+    ),
+    "images": (lambda one: one.convert("L"), np.zeros((2, 4, 4, 3)), "def f(image: Image.Image)"),
     "array": (lambda one: one[:, 0], Table(("a",), (np.zeros(2),)), "--input-form array gives it"),
 }
 
@@ -400,13 +419,14 @@ def test_what_goes_wrong_in_a_function_is_one_line_with_its_own_words(name, word
 @pytest.mark.parametrize(
     ("name", "inputs", "words"),
     [
-        ("of_a_column", TEXTS, r"begin with texts = pandas.Series\(texts\)"),
+        ("of_a_column", TEXTS, r"begin with texts = pandas.DataFrame\(\{'COLUMN': texts\}\)"),
         ("of_a_series", TEXTS, r"begin with texts = pandas.Series\(texts\)"),
         ("described", TEXTS, "DataFrame whose column 'text' holds no numbers.*; the function must"),
         ("reported", TEXTS, "'0.9'.*not numbers; the function must"),
         ("convolved", IMAGES, "--layout NCHW puts the channels first"),
         ("channels_first", IMAGES, "--layout NCHW puts the channels first"),
         ("in_tensors", IMAGES, r"images = torch\.from_numpy\(images\)"),
+        ("of_floats", IMAGES.astype(np.uint8), "--preprocess unit gives it float32 from 0 to 1"),
         ("of_letters", TEXTS, r"'list' object has no attribute 'lower'"),
         ("of_lines", ["one", "two\nlines"], r"texts = \[' '\.join\(one\.splitlines\(\)\)"),
         ("two_tables", TEXTS, "returned dict, not numbers; the function must"),
@@ -439,7 +459,9 @@ def test_a_function_of_one_text_is_called_with_one_at_a_time(name):
 
 @pytest.mark.parametrize("n", [1, len(TEXTS)])
 def test_a_function_whose_text_is_annotated_gets_one_at_a_time_from_the_beginning(n):
-    found = loaded("of_one_text_by_its_annotation").predict(TEXTS[:n])
+    model = loaded("of_one_text_by_its_annotation")
+    assert model.input.kind == "text"
+    found = model.predict(TEXTS[:n])
     assert found[:, 0].tolist() == [len(one) for one in TEXTS[:n]]
 
 
@@ -475,6 +497,15 @@ def test_a_flat_row_that_may_mean_either_is_refused(name, words):
         loaded(name).predict(TEXTS)
 
 
+def test_a_flat_row_for_a_batch_of_images_is_that_of_one_or_refused():
+    images = np.random.default_rng(0).random((5, 9, 8, 3)).astype(np.float32)
+    found = loaded("flat_of_one_image").predict(images)
+    assert found[:, 0] == pytest.approx(images.mean(axis=(1, 2, 3)), abs=1e-6)
+    words = r"shape \(2,\) for 5 .*explain def f\(images\): return \[flat_of_a_corner\(image\) for"
+    with pytest.raises(PredictionError, match=words):
+        loaded("flat_of_a_corner").predict(images)
+
+
 @pytest.mark.parametrize("name", ["one_picture", "one_picture_at_most", "pictures"])
 def test_a_function_whose_image_is_annotated_gets_pillow_s(name):
     pixels = np.random.default_rng(1).integers(0, 256, (3, 6, 5, 3), np.uint8)
@@ -489,6 +520,42 @@ def test_a_function_whose_image_is_annotated_gets_pillow_s(name):
         model.predict((pixels / 255).astype(np.float32))
     with pytest.raises(SettingsError, match=r"--layout NCHW: .* leave it out"):
         loaded(name, layout="NCHW").input  # noqa: B018
+
+
+ROWS = Table(
+    ("age", "city", "bonus"),
+    (np.array([30.0, 5, 6]), np.array(["Oslo", "Rome", "Oslo"], object), np.ones(3)),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("row_as_dictionary", False),
+        ("rows_as_dictionaries", False),
+        ("row_by_failing", True),
+        ("row_by_attributes", True),
+        ("cells_by_name", False),
+        ("rows_served", False),
+        ("rows_served.predict", False),
+    ],
+)
+def test_a_function_of_one_row_or_of_its_cells_is_asked_row_by_row(name, said):
+    model = loaded(name)
+    for _ in range(2):
+        assert model.predict(ROWS).tolist() == [[31], [5], [7]]
+    assert ("one_by_one" in [one.code for one in model.warnings]) == said
+
+
+@pytest.mark.parametrize("name", ["resized_pixels", "halved_pixels"])
+def test_a_function_that_answers_to_bytes_otherwise_is_said_to_get_floats(name):
+    pixels = np.random.default_rng(1).integers(0, 256, (3, 6, 5, 3)).astype(np.float32)
+    model = loaded(name)
+    for images in (pixels + 0.25, pixels, pixels):
+        assert model.predict(images) == pytest.approx(images[:, 0, :, 0] / 2)
+    said = [one.message for one in model.warnings if one.code == "as_bytes"]
+    assert len(said) == (name == "resized_pixels")
+    assert all("images.astype('uint8')" in one for one in said)
 
 
 def test_a_label_with_its_score_alone_says_nothing_of_other_labels():

@@ -215,6 +215,12 @@ def test_a_table_of_more_rows_asks_which(limex):
             4,
             "takes a table of 7 columns, not an image; use limex explain tabular",
         ),
+        (
+            ("explain", "image", "sample_models/reviews.onnx", "sample_data/scene.png"),
+            4,
+            "takes a text, not an image; use limex explain text",
+        ),
+        (("inspect", "py:json:dumps"), 4, "only its answers tell something; limex explain py:json"),
         (("evaluate", *ZOO, "--samples", "64"), 2, "zoo.csv has more than one row"),
         (("explain", "text", ZOO[0], ""), 2, "INPUT: the path is empty; see limex explain text"),
         (("explain", ZOO[0], ""), 2, "INPUT: the path is empty; see limex explain --help"),

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from lime_cli.errors import InputError
 from lime_cli.files import digest_of_file, from_json
-from lime_cli.models.model_file import CHECKPOINTS, PixelsInput
+from lime_cli.models.model_file import CHECKPOINTS, EXPORTED, PixelsInput
 from lime_cli.registry import RESAMPLES
 
 TOKENIZER = "tokenizer.json"
@@ -160,7 +160,7 @@ class Export(NamedTuple):
             std,
             resample if resample in range(6) else None,
             "BGR" if flipped else None,
-            floored=not fast,
+            floored=bool(kind) and not fast,  # who wrote a file himself has torchvision in mind
             unread=(*_unread(said, kind), *_unsaid(said, kind), *_padded(shown, sides, shorter)),
         )
 
@@ -260,17 +260,11 @@ def _classes_of_timm(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-READ = (
-    TOKENIZER, "config.json", "tokenizer_config.json", "special_tokens_map.json",
-    "preprocessor_config.json", "vocab.txt", "vocab.json", "merges.txt",
-)  # fmt: skip
-
-
 def digests_beside(model: str) -> dict[str, str]:
     """Return the digests of what is read beside a graph, by the files' names."""
     if not model.endswith(".onnx") and Path(model).name not in CHECKPOINTS:
         return {}
-    places = [(name, folder / name) for folder in _folders(Path(model)) for name in READ]
+    places = [(name, folder / name) for folder in _folders(Path(model)) for name in EXPORTED]
     found: dict[str, str] = {}
     for name, path in places:
         if name not in found and path.is_file():
@@ -327,6 +321,12 @@ def _as_class(said: dict[str, Any], kind: str) -> dict[str, Any]:
         said = {"do_flip_channel_order": True, **said, "do_normalize": False}
     if kind in WHOLES:
         said = {"do_center_crop": False, **said}
+    if "do_resize_and_center_crop" in said:  # of an older poolformer
+        both = said["do_resize_and_center_crop"]
+        said = {"do_resize": both, "do_center_crop": both, "crop_size": said.get("size"), **said}
+        del said["do_resize_and_center_crop"]
+    if kind == "levit":
+        said = {"crop_size": said.get("size"), **said}
     others = [key for key, kinds in OWN.items() if kind not in kinds]
     known = kind in (*CROPPING, *WHOLES, "convnext")
     return {key: one for key, one in said.items() if not (known and key in others)}
@@ -359,7 +359,7 @@ def _unread(said: dict[str, Any], kind: str) -> tuple[str, ...]:
         found.append("crop_pct without do_center_crop")
     if cropping and sides is not None and sides[0] != sides[1]:
         found.append("do_center_crop of sides that differ")
-    told = SHORTER if cropping else ("", "vit")
+    told = SHORTER if cropping else ("", *WHOLES)
     if cropping is not None and isinstance(sizes, int) and kind not in (*SQUARE, *told):
         found.append(f"size {sizes} without saying of which side")
     return tuple(found)

@@ -330,7 +330,12 @@ def _read(path: Path) -> Any:
     except BaseException as error:  # plain Exception for every fault, and panics, which are none
         if not is_of_model(error):
             raise
-        raise InputError(
-            f"{path.name}: is not a tokenizer.json ({in_words(error)})",
-            "save one with tokenizer.save",
-        ) from None
+        if re.search(r'"class_name":\s*"Tokenizer"', path.read_text("utf-8", "replace")[:200]):
+            said, hint = "is a tokenizer of Keras, which limex does not apply", OF_KERAS
+        else:
+            said = f"is not a tokenizer.json ({in_words(error)})"
+            hint = "save one with tokenizer.save"
+        raise InputError(f"{path.name}: {said}", hint) from None
+
+
+OF_KERAS = "explain a function that applies it, pads and calls the model: py:module.py:function"
