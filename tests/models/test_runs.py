@@ -17,6 +17,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
 from sklearn.dummy import DummyRegressor
@@ -38,6 +39,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import KBinsDiscretizer, MinMaxScaler, StandardScaler
 
 from lime_cli.errors import ModelError, UntrustedModel
+from lime_cli.models import walking
 from lime_cli.models.pickles import repeats, runs
 from lime_cli.models.pickles.building import Builder
 from lime_cli.models.pickles.loading import inspect_pickle, unpickle
@@ -422,6 +424,22 @@ def test_damaged_repetitions_end_as_they_do_one_by_one(
             content[place : place + n] = content[other : other + n]
     ends = [outcome(bytes(content), by_repeats=one) for one in (True, False)]
     assert ends[0] == ends[1]
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize("name", ["named", "pipelines", "several classes", "boosting in bags"])
+def test_parts_of_what_repeats_are_known_as_others_are(
+    repeating: dict[str, Any], name: str, protocol: int
+) -> None:
+    """Those of older files lack what newer versions look for, and are given it."""
+    content = pickle.dumps(repeating[name], protocol)
+    builder = Builder(io.BytesIO(content), len(content), AllowList())
+    loaded = builder.load()
+    made = {id(one) for one in builder.made}
+    inside = [one for one in walking.objects(loaded) if isinstance(one, BaseEstimator)]
+    assert inside
+    assert made >= {id(one) for one in inside}
+    assert len(made) == len(builder.made)
 
 
 def test_a_tree_of_another_count_than_its_nodes_is_no_repetition(

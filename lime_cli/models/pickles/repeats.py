@@ -116,7 +116,7 @@ class Watched(NamedTuple):
 
 
 class Made(NamedTuple):
-    """Objects that C made."""
+    """Objects that C made, and those that are parts of them."""
 
     objects: Values
     end: int
@@ -322,6 +322,8 @@ class _Match(NamedTuple):
     program: list[memoryview]
     """What makes them all, without the marks of frames."""
     end: int
+    firsts: list[int]
+    """The first number that each gives out."""
 
 
 def _made(
@@ -342,6 +344,7 @@ def _made(
         return None
     program[0] = program[0][n_begun:]
     n_numbers = found.n * template.n_numbers - template.n_begun + found.n_between
+    inside = [first + n for first in found.firsts for n in template.inside]
     if found.gap == _NEXT_LISTS:
         into = cast("list[object]", metastack[-1][-1])
         n_before = len(into) + len(stack) - 2
@@ -349,7 +352,8 @@ def _made(
         lists = memo.repeated((start, *program, b"t"), (into, *stack), n_numbers)
         metastack[-1][-1:] = lists
         more = chain.from_iterable(cast("Iterable[list[object]]", lists[1:]))
-        return Made((*into[n_before:], *more), found.end, is_in_lists=True)
+        parts = memo.made(inside)
+        return Made((*into[n_before:], *more, *parts), found.end, is_in_lists=True)
     given = stack[-3 if found.gap else -2 :]
     start = b"(" + b"NQ" * len(given)
     made = memo.repeated((start, *program, b"t"), tuple(given), n_numbers)
@@ -357,7 +361,7 @@ def _made(
     if found.gap:  # the last list is empty yet, the last pair a word
         around = cast("Iterable[Sequence[object]]", made[:-2])
         made = (*(one[-1] for one in around), made[-1])
-    return Made(made, found.end)
+    return Made((*made, *memo.made(inside)), found.end)
 
 
 def _gaps(stack: list[object], metastack: list[list[object]]) -> frozenset[bytes]:
@@ -387,11 +391,13 @@ def _matched(
     n, gap, n_between, end, frames = 0, b"", 0, start, list[int]()
     whole = n, n_between, end  # lists that are complete
     may_be_several = _NEXT_LISTS in gaps
-    at, begins = start, data.startswith
+    at, begins, firsts = start, data.startswith, list[int]()
     while at - start <= _AT_ONCE:
-        after = _end(pieces, data, at, is_word, counted[0] + n * counted[1] + n_between, frames)
+        first = counted[0] + n * counted[1] + n_between
+        after = _end(pieces, data, at, is_word, first, frames)
         if after is None:
             break
+        firsts.append(first)
         n, at, end = n + 1, after, after
         number = counted[0] + n * counted[1] + n_between
         if n == 1:
@@ -418,7 +424,7 @@ def _matched(
     view, ends = memoryview(data), [*frames, end]
     starts = [start, *(one + FRAME_BYTES for one in frames)]
     program = [view[one:other] for one, other in zip(starts, ends, strict=True)]
-    return _Match(n, gap, n_between, program, end)
+    return _Match(n, gap, n_between, program, end, firsts[:n])
 
 
 def _after_gap(gap: bytes, data: bytes, at: int, number: int) -> int | None:

@@ -178,6 +178,10 @@ class Memo(dict[int, object]):
         found = self._engine.all(numbers)
         return found is not None and set(map(type, found)) <= {str}
 
+    def made(self, numbers: Sequence[int]) -> Values:
+        """Return the objects that C made and gave these numbers."""
+        return (self._engine.all(numbers) or ()) if numbers else ()
+
     def repeated(
         self, program: Sequence[bytes | memoryview], given: Values, n_numbers: int
     ) -> Values:

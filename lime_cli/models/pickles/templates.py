@@ -45,6 +45,8 @@ PUTS = {0x71: 2, 0x72: 5}
 GETS = {0x68: 2, 0x6A: 5}
 """Instructions that ask for what has a number, and how many bytes they take."""
 
+_GIVES = frozenset({0x94, *PUTS})
+
 _N_BYTES = {**NUMBERS, **PUTS, **GETS, 0x94: 1, 0x28: 1}
 
 TEXT_AS = ("utf-8", "surrogatepass")
@@ -92,6 +94,8 @@ class Template(NamedTuple):
     n_numbers: int
     n_begun: int
     """Of these, how many are given out before the object is there."""
+    inside: tuple[int, ...] = ()
+    """How many are given out before each object that is a part of it, which has the next."""
 
     def pieces(self) -> list[Piece]:
         """Return what all have alike, each with what follows that each has otherwise.
@@ -155,6 +159,7 @@ class Learner:
         self._marks: list[int] = []
         self._n_numbers = 0
         self._n_begun: int | None = None
+        self._created: dict[int, int] = {}
         self._n_open = 0
 
     @property
@@ -183,7 +188,11 @@ class Learner:
         tokens = tuple(map(_Token, self._codes, self._may_vary, self._n, varies))
         fixed = {token.code for token in tokens if token.may_vary == FIXED}
         got = tuple(one for one in self._got.items() if one[0] in fixed)
-        return Template(tokens, got, self._n_numbers, self._n_begun or 0)
+        n_begun = self._n_begun or 0
+        if any(self._codes[place + 1][0] not in _GIVES for place in self._created):
+            raise Odd  # by which the object is found
+        inside = tuple(n for n in self._created.values() if n != n_begun)
+        return Template(tokens, got, self._n_numbers, n_begun, inside)
 
     def _varies(self, place: int) -> bool:
         """Tell what varies in most models, which need not be learned from one more object."""
@@ -283,6 +292,7 @@ class Learner:
         cls, args = self._taken(len(self._stack) - 2)
         if cls.kind != "got" or args.kind != "tuple" or args.held or not _is_plain(cls.held):
             raise Odd
+        self._created[len(self._codes) - 1] = self._n_numbers
         self._stack.append(_Part("object", cls.first))
 
     def _call(self) -> None:
