@@ -37,9 +37,9 @@ from lime_cli.models.parts import (
     can_transform,
     check_fitted,
     children_of,
+    heard_loading,
     quoted,
     transformers_of,
-    version_gap,
     what,
 )
 from lime_cli.models.predictor import quiet
@@ -72,7 +72,7 @@ def named_transformers(file: ModelFile) -> tuple[Parts, tuple[CodedWarning, ...]
         with warnings.catch_warnings(record=True) as heard, quiet():
             warnings.simplefilter("always")
             held = _loaded(path, file)
-        gaps += version_gap(name, heard)
+        gaps += heard_loading(name, heard)
         parts |= _unpacked(called, held)
     return parts, tuple(gaps)
 

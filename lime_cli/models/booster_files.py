@@ -278,6 +278,8 @@ _GAP = re.compile(r"\n\s*\n")
 
 _NAME = re.compile(r"\w+")
 
+_PARAMETER = re.compile(r"\[[^:\]]+: .*\]")
+
 _OF_NODES = (
     "left_child", "right_child", "split_feature", "decision_type", "threshold", "split_gain",
     "internal_value", "internal_weight", "internal_count",
@@ -301,6 +303,7 @@ def check_lightgbm(text: str) -> None:
     starts = [found.start() for found in _TREE.finditer(text)]
     head, *trees = (text[a:b] for a, b in pairwise([0, *starts, len(text)]))
     said = _said(head.partition("end of trees")[0])
+    _check_end(said, text)
     last = _count(said, "max_feature_idx", MOST_COLUMNS)
     classes = _count(said, "num_class", MOST_CLASSES)
     per_round = _count(said, "num_tree_per_iteration", MOST_CLASSES)
@@ -319,6 +322,17 @@ def check_lightgbm(text: str) -> None:
         if any(_GAP.search(one) for one in lines):  # where LightGBM stops reading
             raise Unfit("boosted trees with damaged lines")
         _check_trees([_said(one) for one in lines], last)
+
+
+def _check_end(said: dict[str, str], text: str) -> None:
+    """Raise Unfit for a file that is cut short: LightGBM reads lines of parameters beyond it."""
+    _, mark, parameters = text.partition("\nparameters:")
+    lines, end, _ = parameters.partition("\nend of parameters")
+    ended = "\nend of trees" in text or said.get("version", "v2") == "v2"
+    if not ended or (mark and not end):
+        raise Unfit("boosted trees that are cut short")
+    if not all(_PARAMETER.fullmatch(one.rstrip("\r")) for one in lines.split("\n") if one.strip()):
+        raise Unfit("boosted trees with damaged parameters")
 
 
 def _said(lines: str) -> dict[str, str]:

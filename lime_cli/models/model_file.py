@@ -183,13 +183,13 @@ def columns_beside(path: str) -> tuple[str, ...] | None:
     if found is None:
         return None
     single, double = found["single"], found["double"]
-    if double is not None:
-        plain = re.sub(r"\\x(..)", r"\\u00\1", re.sub(r"\\\n\s*(?:\\(?= ))?", "", double))
-        single = str(json.loads(f'"{plain}"'))
     try:
+        if double is not None:
+            plain = re.sub(r"\\x(..)", r"\\u00\1", re.sub(r"\\\n\s*(?:\\(?= ))?", "", double))
+            single = str(json.loads(f'"{plain}"'))
         inputs = json.loads(re.sub(r"\n\s*", " ", single).replace("''", "'"))
         return tuple(str(one["name"]) for one in inputs) or None
-    except (ValueError, KeyError, TypeError):  # tensors have no names
+    except (ValueError, KeyError, TypeError, RecursionError):  # tensors have no names
         return None
 
 

@@ -107,13 +107,19 @@ def quoted(names: list[Any]) -> str:
     return " and ".join(repr(str(one)) for one in names)
 
 
-def version_gap(name: str, heard: list[warnings.WarningMessage]) -> Iterator[CodedWarning]:
-    """Yield that a file was saved by another scikit-learn, by the warnings of loading it."""
+def heard_loading(name: str, heard: list[warnings.WarningMessage]) -> Iterator[CodedWarning]:
+    """Yield what the warnings of loading a file tell: that another scikit-learn saved it, and which
+    parameters it does not hold.
+    """
+    gap = False
     for one in heard:
-        if type(one.message).__name__ == "InconsistentVersionWarning":
+        kind = type(one.message).__name__
+        if kind == "InconsistentVersionWarning" and not gap:
+            gap = True
             saved = getattr(one.message, "original_sklearn_version", "another version")
             running = getattr(one.message, "current_sklearn_version", "this one")
             yield CodedWarning(
                 "version_gap", f"{name} was saved by scikit-learn {saved}, running {running}"
             )
-            return
+        if kind == "Assumed":
+            yield CodedWarning("parameters_assumed", f"{name} holds {one.message}")

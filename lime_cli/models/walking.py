@@ -85,7 +85,7 @@ def walk(*roots: object) -> Iterator[Kin]:
     while todo:
         kind, met = todo.popitem()
         new = dict(zip(map(identity, met), met, strict=True))
-        if not new.keys().isdisjoint(seen):
+        if not new.keys().isdisjoint(seen.keys()):  # of a dictionary it would look at all
             new = {number: one for number, one in new.items() if number not in seen}
         seen.update(new)
         things = list(new.values())

@@ -149,8 +149,8 @@ def read_layers(ctx: click.Context, model: str) -> None:
     ctx.default_map = {name: value for name, (value, _) in found.items() if value is not None}
     ctx.meta[_ORIGINS] = {name: origin for name, (_, origin) in found.items()}
     named = ctx.params.get("config") or ctx.params.get("no_config")
-    misnamed = () if named else _misnamed(model, known)
-    ctx.meta[_CONFIG] = configs, (*_misspelt(ctx, known), *misnamed)
+    unread = () if named else _unread(model, known)
+    ctx.meta[_CONFIG] = configs, (*_misspelt(ctx, known), *unread)
 
 
 def tell_layers(ctx: click.Context) -> None:
@@ -189,10 +189,15 @@ def _misspelt(ctx: click.Context, known: dict[str, dict[str, Switch]]) -> Iterat
             yield f"{name} is not a variable of limex; {hint}"
 
 
-def _misnamed(model: str, known: dict[str, dict[str, Switch]]) -> Iterator[str]:
-    """Say of ``zoo.toml`` beside ``zoo.onnx`` that it is not read, if it holds options."""
+def _unread(model: str, known: dict[str, dict[str, Switch]]) -> Iterator[str]:
+    """Say of a sidecar that is no file, such as a pipe, that it is not read; and of ``zoo.toml``
+    beside ``zoo.onnx``, if it holds options.
+    """
     path, right = Path(model).with_suffix(SUFFIX) if model else Path(), sidecar_of(model)
     try:
+        if os.path.lexists(right) and not right.is_file():
+            yield f"{right} is not read: it is not a plain file"
+            return
         if not Path(model).suffix or right.is_file() or not path.is_file():
             return
         _, parsed = read_toml(path)

@@ -531,7 +531,7 @@ def _are_strings(name: str) -> bool:
     except (OSError, ValueError):
         return False
     for parts in ([words], words.splitlines()):
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             held = [json.loads(part) for part in parts if part.strip()]
             flat = held[0] if len(held) == 1 and isinstance(held[0], list) else held
             return bool(flat) and all(isinstance(one, str) for one in flat)

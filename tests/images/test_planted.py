@@ -476,6 +476,23 @@ PROCESSORS = {
          "crop_pct": 0.875, "do_resize": False, "do_normalize": False},
         lambda image: np.asarray(image) / 255,
     ),
+    "older levit": (
+        {"feature_extractor_type": "LevitFeatureExtractor", "size": 28, "do_center_crop": True,
+         "do_normalize": False, "resample": 3},
+        lambda image: np.asarray(image.resize((40, 32), Image.Resampling.BICUBIC))[2:30, 6:34]
+        / 255,
+    ),
+    "older poolformer": (
+        {"feature_extractor_type": "PoolFormerFeatureExtractor", "size": 32, "crop_pct": 0.8,
+         "do_resize_and_center_crop": True, "do_normalize": False, "resample": 3},
+        lambda image: np.asarray(image.resize((50, 40), Image.Resampling.BICUBIC))[4:36, 9:41]
+        / 255,
+    ),
+    "older segformer": (
+        {"feature_extractor_type": "SegformerFeatureExtractor", "size": 32, "do_resize": True,
+         "do_normalize": True, "image_mean": [0.5] * 3, "image_std": [0.5] * 3, "resample": 2},
+        lambda image: np.asarray(image.resize((32, 32), Image.Resampling.BILINEAR)) / 127.5 - 1,
+    ),
     "a whole factor": (
         {"size": {"height": 32, "width": 32}, "do_normalize": False, "rescale_factor": 1},
         lambda image: np.asarray(image.resize((32, 32), Image.Resampling.BILINEAR)) / 1.0,

@@ -468,3 +468,11 @@ def of_floats(images):
     if images.dtype == np.uint8:
         raise RuntimeError("Input type (unsigned char) and bias type (float) should be the same")
     return images.mean(axis=(1, 2))
+
+
+def flat_of_one_image(image):
+    return [image.mean(), 1 - image.mean()]
+
+
+def flat_of_a_corner(image):
+    return [image[:4, :4].mean(), 1]

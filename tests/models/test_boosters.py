@@ -281,6 +281,11 @@ right_child=2 -2 -4
 leaf_value=0.1 0.2 0.3 0.4
 
 end of trees
+
+parameters:
+[boosting: gbdt]
+[data: ]
+end of parameters
 """
 
 DAMAGED_TREES = {
@@ -316,6 +321,9 @@ DAMAGED_TREES = {
         )
     )],
     "tree_sizes=1": ["tree_sizes=1 999999999", "tree_sizes=", "tree_sizes=x"],
+    "end of trees": [""],
+    "end of parameters": ["", "end of"],
+    "[boosting: gbdt]": ["[boosting]", "boosting: gbdt", "[boosting: gbdt"],
 }  # fmt: skip
 
 

@@ -72,8 +72,10 @@ def folder(path, words, name="model.pkl", content=None):
         (DOUBLE, ("a", "the b", "größe")),
         (TENSORS, None),
         ("", None),
+        ('signature:\n  inputs: "a\\q"\n', None),
+        (f"signature:\n  inputs: '{'[' * 100_000}'\n", None),
     ],
-    ids=["single", "double", "tensors", "none"],
+    ids=["single", "double", "tensors", "none", "damaged", "deep"],
 )
 def test_the_signature_names_the_columns(tmp_path, words, columns):
     path = folder(tmp_path / "m", SKLEARN + words)

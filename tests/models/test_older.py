@@ -45,6 +45,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
     LabelEncoder,
+    MinMaxScaler,
     OneHotEncoder,
     OrdinalEncoder,
     PolynomialFeatures,
@@ -54,6 +55,7 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.tree._tree import Tree
 
+from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import ModelError
 from lime_cli.models.model_file import ModelFile
 from lime_cli.models.pickles import refusals
@@ -233,6 +235,7 @@ def test_a_model_that_an_older_version_wrote_answers_as_it_did(name, tmp_path, m
     np.testing.assert_allclose(getattr(loaded, ask)(rows), truth, rtol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:an? .* without .* by default")
 @pytest.mark.parametrize(
     "name", ["ordinal", "columns, linear", "powers", "tree", "forest", "extra trees"]
 )
@@ -281,6 +284,7 @@ def test_how_deep_nodes_lie_is_measured_where_branches_lead_somewhere(
         ("preprocessor", lambda: make_pipeline(CountVectorizer(preprocessor=str), SVC()), TEXTS),
         ("sublinear_tf", lambda: make_pipeline(TfidfVectorizer(sublinear_tf=True), SVC()), TEXTS),
         ("alpha", lambda: make_pipeline(CountVectorizer(), BernoulliNB(alpha=2)), TEXTS),
+        ("add_indicator", lambda: make_pipeline(SimpleImputer(add_indicator=True), SVC()), X),
     ],
 )
 def test_what_every_version_wrote_is_not_guessed(parameter, make, rows, tmp_path) -> None:
@@ -295,6 +299,16 @@ def test_what_every_version_wrote_is_not_guessed(parameter, make, rows, tmp_path
         if parameter != "alpha":  # which only fitting reads
             with pytest.raises(AttributeError, match=parameter):
                 one.predict(rows)
+
+
+def test_a_parameter_that_is_filled_in_without_a_gap_of_versions_is_told(tmp_path) -> None:
+    model = make_pipeline(MinMaxScaler(clip=True), GaussianNB()).fit(X, TWO)
+    del model[0].clip  # which releases before 0.24 did not write
+    path = tmp_path / "m.pkl"
+    path.write_bytes(pickle.dumps(model))
+    (said,) = ModelFile(str(path)).load().warnings
+    words = "m.pkl holds a MinMaxScaler without clip; taken by default: clip=False"
+    assert said == CodedWarning("parameters_assumed", words)
 
 
 def test_several_answers_of_a_stack_keep_their_encoders(tmp_path) -> None:

@@ -502,6 +502,15 @@ def test_a_flat_row_that_may_mean_either_is_refused(name, words):
         loaded(name).predict(TEXTS)
 
 
+def test_a_flat_row_for_a_batch_of_images_is_that_of_one_or_refused():
+    images = np.random.default_rng(0).random((5, 9, 8, 3)).astype(np.float32)
+    found = loaded("flat_of_one_image").predict(images)
+    assert found[:, 0] == pytest.approx(images.mean(axis=(1, 2, 3)), abs=1e-6)
+    words = r"shape \(2,\) for 5 .*explain def f\(images\): return \[flat_of_a_corner\(image\) for"
+    with pytest.raises(PredictionError, match=words):
+        loaded("flat_of_a_corner").predict(images)
+
+
 @pytest.mark.parametrize("name", ["one_picture", "one_picture_at_most", "pictures"])
 def test_a_function_whose_image_is_annotated_gets_pillow_s(name):
     pixels = np.random.default_rng(1).integers(0, 256, (3, 6, 5, 3), np.uint8)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +50,15 @@ def test_a_sidecar_is_read_and_said(limex, reviews):
     assert (used["samples"], used["targets"], used["kernel_width"]) == (300, ["negative"], 0.5)
     assert result.err == f"limex: options from {model}.toml\n"
     assert limex("explain", "text", model, "sample_data/review.txt", "-q").err == ""
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, lambda path: path.symlink_to("/dev/null")])
+def test_a_sidecar_that_is_no_file_is_said_not_to_be_read(limex, zoo, make):
+    model = zoo("")
+    sidecar = sidecar_of(str(model))
+    sidecar.unlink()
+    make(sidecar)
+    assert f"{sidecar} is not read: it is not a plain file\n" in limex("inspect", model).err
 
 
 def test_a_sidecar_of_another_name_is_said_not_to_be_read(limex, zoo, tmp_path):

@@ -321,6 +321,12 @@ def _as_class(said: dict[str, Any], kind: str) -> dict[str, Any]:
         said = {"do_flip_channel_order": True, **said, "do_normalize": False}
     if kind in WHOLES:
         said = {"do_center_crop": False, **said}
+    if "do_resize_and_center_crop" in said:  # of an older poolformer
+        both = said["do_resize_and_center_crop"]
+        said = {"do_resize": both, "do_center_crop": both, "crop_size": said.get("size"), **said}
+        del said["do_resize_and_center_crop"]
+    if kind == "levit":
+        said = {"crop_size": said.get("size"), **said}
     others = [key for key, kinds in OWN.items() if kind not in kinds]
     known = kind in (*CROPPING, *WHOLES, "convnext")
     return {key: one for key, one in said.items() if not (known and key in others)}
@@ -353,7 +359,7 @@ def _unread(said: dict[str, Any], kind: str) -> tuple[str, ...]:
         found.append("crop_pct without do_center_crop")
     if cropping and sides is not None and sides[0] != sides[1]:
         found.append("do_center_crop of sides that differ")
-    told = SHORTER if cropping else ("", "vit")
+    told = SHORTER if cropping else ("", *WHOLES)
     if cropping is not None and isinstance(sizes, int) and kind not in (*SQUARE, *told):
         found.append(f"size {sizes} without saying of which side")
     return tuple(found)

@@ -702,3 +702,14 @@ def _sizes(data: memoryview) -> list[Size]:
             free = str(name, "utf-8", "replace") if isinstance(name, memoryview) else None
             found.append(fixed if isinstance(fixed, int) else free)
     return found
+
+
+def names_listed(words: str | None) -> tuple[str, ...] | None:
+    """Read a JSON list of names; None for anything else."""
+    import json
+
+    try:
+        found = json.loads(words or "null")
+    except (ValueError, RecursionError):
+        return None
+    return tuple(map(str, found)) if isinstance(found, list) else None

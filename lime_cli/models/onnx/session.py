@@ -17,7 +17,7 @@ from lime_cli.models.failures import is_shortage
 from lime_cli.models.input_forms import DTYPES, feed, filled, width_of
 from lime_cli.models.model_file import ModelFile, ModelInput, PixelsInput, columns_beside
 from lime_cli.models.onnx.export import Export, export_beside
-from lime_cli.models.onnx.graph import Graph
+from lime_cli.models.onnx.graph import Graph, names_listed
 from lime_cli.models.onnx.runtime import failure
 from lime_cli.models.onnx.tokenizer import Tokens, each_token, takes_tokens
 from lime_cli.models.onnx.vocabularies import is_made
@@ -66,7 +66,7 @@ def read_input(
         return _of_images(name, inputs[0], graph, file, export.pixels)
     if len(shape) > 2:
         raise _of_axes(name, inputs[0])
-    columns = _listed(graph.metadata.get("limex.features")) or columns_beside(file.path)
+    columns = names_listed(graph.metadata.get("limex.features")) or columns_beside(file.path)
     n_columns = shape[1] if len(shape) == 2 and isinstance(shape[1], int) else None
     words = kind == "tensor(string)" and (n_columns is None or n_columns == 1)
     texts = range(n_columns or 0) if kind == "tensor(string)" else ()
@@ -252,14 +252,6 @@ def _is_turned(shape: list[Any], layout: str) -> bool:
 
 def _shape(one: Any) -> str:
     return "[" + ", ".join(str(n) if isinstance(n, int) else "n" for n in one.shape) + "]"
-
-
-def _listed(text: str | None) -> tuple[str, ...] | None:
-    if not text:
-        return None
-    import json
-
-    return tuple(map(str, json.loads(text)))
 
 
 NAME_KEYS = ("limex.classes", "classes", "class_names", "labels", "names")

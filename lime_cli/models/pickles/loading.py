@@ -24,7 +24,7 @@ from lime_cli.models.chains import ModelInside, classes_in, scales_in
 from lime_cli.models.containers import opened
 from lime_cli.models.content import Content
 from lime_cli.models.model_file import ModelFile, columns_beside
-from lime_cli.models.parts import check_fitted, version_gap
+from lime_cli.models.parts import check_fitted, heard_loading
 from lime_cli.models.pickles import refusals, tripwire
 from lime_cli.models.pickles.archive import (
     HEAD_BYTES,
@@ -344,7 +344,7 @@ def predictor_of(
     with looked_at(name), guarded(file, kind):
         told_others = not_applied(model, file, others)
         model, file, before = behind_vectorizer(model, file, beside, told_others)
-        gaps = (*version_gap(name, heard), *gaps)
+        gaps = (*heard_loading(name, heard), *gaps)
         origin = Origin(kind, digest, name, (*gaps, *said, *before))
         way = way_of(as_estimator(model), file, origin, columns or columns_said)
         told = next((one.message for one in before if one.code == "not_applied"), "")

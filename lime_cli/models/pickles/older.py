@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import inspect
 import re
+import warnings
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import cache, partial
 from importlib import import_module
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -40,6 +41,10 @@ _SCORER: Global = ("sklearn.metrics._scorer", "_passthrough_scorer")
 
 class NeedsVersion(Exception):
     """A model that the installed scikit-learn would ask otherwise; the text completes `it ...`."""
+
+
+class Assumed(UserWarning):
+    """Parameters were filled in, and nothing else says so; the text completes `it holds ...`."""
 
 
 class Remainder(list[object]):
@@ -113,6 +118,7 @@ def bring_up(made: Iterable[object], version: str) -> None:
     They may be older than it says, where a newer one loaded them and wrote them again.
     Raises NeedsVersion for what only that version answers as it did.
     """
+    from sklearn import __version__
     from sklearn.base import BaseEstimator
 
     kinds: dict[type, list[Any]] = {}
@@ -124,20 +130,25 @@ def bring_up(made: Iterable[object], version: str) -> None:
             continue
         if kind.__name__ in _PROJECTIONS and version and is_older(version, "1.5"):
             raise NeedsVersion(f"holds a {kind.__name__}, which predicts otherwise since 1.5")
-        _complete(
-            kind,
-            models,
-            _defaults(cast("Hashable", kind)) if issubclass(kind, BaseEstimator) else {},
-        )
+        added = _added(cast("Hashable", kind)) if issubclass(kind, BaseEstimator) else {}
+        assumed = _complete(kind, models, added)
+        if assumed and version == __version__:  # else the gap of versions is told
+            values = ", ".join(f"{name}={value!r}" for name, value in assumed.items())
+            words = f"a {kind.__name__} without {' and '.join(assumed)}; taken by default: {values}"
+            warnings.warn(Assumed(words), stacklevel=2)
         if kind.__name__ in _TREES:
             trees += [vars(one)["tree_"] for one in models if "tree_" in vars(one)]
     if trees and is_older("1.4", "1.5"):
         _share(trees)
 
 
-def _complete(kind: type, models: list[Any], defaults: Mapping[str, object]) -> None:
-    """Give models, or parts of them, of one class what the installed version expects."""
+def _complete(kind: type, models: list[Any], added: Mapping[str, Added]) -> dict[str, object]:
+    """Give models, or parts of them, of one class what the installed version expects.
+
+    Return the parameters that were filled in.
+    """
     name = kind.__name__
+    assumed: dict[str, object] = {}
     renamed = [pair for pair in _RENAMED.items() if (name, pair[0]) not in _STILL_CALLED_SO]
     names: tuple[str, ...] | None = None
     lacking: list[tuple[str, object]] = []
@@ -147,7 +158,7 @@ def _complete(kind: type, models: list[Any], defaults: Mapping[str, object]) -> 
         if names != tuple(held):  # most objects of a class have the same attributes
             names = tuple(held)
             once = [(old, new) for old, new in renamed if old in held and new not in held]
-            lacking = [pair for pair in defaults.items() if pair[0] not in held]
+            lacking = _unwritten(added, held)
             tells_width = not _TELL_WIDTH.isdisjoint(held)
         for old, new in once:
             held.setdefault(new, held[old])
@@ -159,8 +170,10 @@ def _complete(kind: type, models: list[Any], defaults: Mapping[str, object]) -> 
             held["loss"] = _LOSS_NAMES.get(held["loss"], held["loss"])
         for parameter, default in lacking:
             held.setdefault(parameter, default)
+        assumed.update(lacking)
         if name in _CHANGES:
             _CHANGES[name](one, held)
+    return assumed
 
 
 def _share(trees: Iterable[Any]) -> None:
@@ -201,90 +214,173 @@ _OF_COLUMNS = ("coef_", "_fit_X", "mean_", "scale_", "statistics_", "var_", "sco
 _TELL_WIDTH = frozenset({*_OF_COLUMNS, "shape_fit_", "categories_"})
 
 
+class Added(NamedTuple):
+    """Since which release a parameter is written, and its value where nothing is said."""
+
+    since: tuple[int, ...]
+    default: object
+
+
+def _unwritten(added: Mapping[str, Added], held: Mapping[str, object]) -> list[tuple[str, object]]:
+    """Return parameters that may be filled in: all versions that wrote what is there lack them.
+
+    Another that is missing was taken out; a default would guess.
+    """
+    newest = max((one.since for name, one in added.items() if name in held), default=())
+    return [
+        (name, one.default)
+        for name, one in added.items()
+        if name not in held and (one.since > newest or name in _TAKEN_AWAY)
+    ]
+
+
 @cache
-def _defaults(kind: Any) -> Mapping[str, object]:
-    """Return the parameters of a class with the values that they have where nothing is said."""
-    parameters = inspect.signature(kind.__init__).parameters.values()
-    known = (one for one in parameters if one.default is not one.empty)
-    return {one.name: one.default for one in known if _is_new(kind, one.name)}
+def _added(kind: Any) -> Mapping[str, Added]:
+    """Return the parameters of a class that some version did not write."""
+    names = {base.__name__ for base in kind.__mro__}
+    since: dict[str, tuple[int, ...]] = dict.fromkeys(_TAKEN_AWAY, ())
+    for release, parameters in _NEW.items():
+        found = [one for one, classes in parameters.items() if names & {*classes.split()}]
+        numbers = tuple(map(int, release.split(".")))
+        since |= dict.fromkeys((*parameters.get("", "").split(), *found), numbers)
+    signed = inspect.signature(kind.__init__).parameters.values()
+    known = (one for one in signed if one.default is not one.empty)
+    return {one.name: Added(since[one.name], one.default) for one in known if one.name in since}
 
 
-def _is_new(kind: type, parameter: str) -> bool:
-    """Tell a parameter that some version did not write yet: a default for others would guess."""
-    classes = _NEW_IN.get(parameter, "").split()
-    return parameter in _NEW.split() or any(base.__name__ in classes for base in kind.__mro__)
+_TAKEN_AWAY = (
+    "behaviour", "force_int_remainder_cols", "multi_class", "normalize_components",
+    "regularization", "store_cv_values",
+)  # fmt: skip
+"""Parameters that newer versions do not write."""
 
-
-_NEW = (
-    "alpha_init behaviour break_ties ccp_alpha chain_method clip compute_distances "
-    "compute_inverse_components covariance_estimator distance_threshold drop "
-    "encoded_missing_value ensemble feature_name_combiner feature_names_out force_alpha "
-    "force_int_remainder_cols handle_missing importance_getter interaction_cst is_categorical "
-    "jitter keep_empty_features known_categories l1_ratios lambda_init max_categories max_fun "
-    "min_categories min_features_to_select min_frequency monotonic_cst n_oversamples n_targets "
-    "n_threads noise_variance normalize_components novelty positive_code positive_dict "
-    "power_iteration_normalizer quantile_method regularization rotation skip_complete "
-    "store_cv_values transform_input unit_variance unknown_value use_legacy_attributes "
-    "var_smoothing verbose_feature_names_out whiten_solver"
-)
-"""Parameters that scikit-learn added since 0.19, wherever an older class has them."""
-
-_NEW_IN: Mapping[str, str] = {
-    "add_indicator": "SimpleImputer",
-    "alpha_H": "NMF",
-    "alpha_W": "NMF",
-    "callback": "DictionaryLearning MiniBatchDictionaryLearning",
-    "categorical_features": "HistGradientBoostingClassifier HistGradientBoostingRegressor",
-    "categories": "OneHotEncoder",
-    "check_inverse": "FunctionTransformer",
-    "class_weight": "HistGradientBoostingClassifier",
-    "dtype": "KBinsDiscretizer",
-    "early_stopping": "HistGradientBoostingClassifier "
-    "HistGradientBoostingRegressor PassiveAggressiveClassifier "
-    "PassiveAggressiveRegressor Perceptron SGDClassifier SGDRegressor",
-    "fill_value": "IterativeImputer",
-    "handle_unknown": "OrdinalEncoder",
-    "iterated_power": "KernelPCA",
-    "l1_ratio": "LogisticRegression Perceptron",
-    "loss": "MLPRegressor",
-    "max_features": "HistGradientBoostingClassifier HistGradientBoostingRegressor SelectFromModel",
-    "max_iter": "ARDRegression BayesianRidge MeanShift "
-    "MiniBatchDictionaryLearning MiniBatchSparsePCA",
-    "max_no_improvement": "MiniBatchDictionaryLearning MiniBatchSparsePCA",
-    "max_samples": "ExtraTreesClassifier ExtraTreesRegressor "
-    "RandomForestClassifier RandomForestRegressor",
-    "metric": "FeatureAgglomeration Isomap",
-    "metric_params": "Isomap",
-    "multi_class": "LogisticRegression LogisticRegressionCV",
-    "n_iter_no_change": "GradientBoostingClassifier GradientBoostingRegressor "
-    "MLPClassifier MLPRegressor "
-    "PassiveAggressiveClassifier PassiveAggressiveRegressor Perceptron SGDClassifier "
-    "SGDRegressor",
-    "n_jobs": "CalibratedClassifierCV Nystroem RadiusNeighborsClassifier RadiusNeighborsRegressor",
-    "order": "PolynomialFeatures",
-    "p": "Isomap",
-    "positive": "LinearRegression Ridge RidgeClassifier",
-    "priors": "NearestCentroid",
-    "quantile": "HistGradientBoostingRegressor",
-    "radius": "Isomap",
-    "random_state": "AffinityPropagation KBinsDiscretizer Lars LassoLars",
-    "shrinkage": "QuadraticDiscriminantAnalysis",
-    "solver": "GammaRegressor PoissonRegressor QuadraticDiscriminantAnalysis TweedieRegressor",
-    "sparse_output": "SplineTransformer",
-    "store_cv_results": "RidgeClassifierCV",
-    "subsample": "KBinsDiscretizer",
-    "tol": "GradientBoostingClassifier GradientBoostingRegressor LinearRegression "
-    "MiniBatchDictionaryLearning MiniBatchSparsePCA SequentialFeatureSelector",
-    "transform_max_iter": "DictionaryLearning MiniBatchDictionaryLearning SparseCoder",
-    "validation_fraction": "GradientBoostingClassifier GradientBoostingRegressor "
-    "PassiveAggressiveClassifier "
-    "PassiveAggressiveRegressor Perceptron SGDClassifier SGDRegressor",
-    "verbose": "ClassifierChain ColumnTransformer FeatureUnion OneVsRestClassifier Pipeline "
-    "VotingClassifier VotingRegressor",
-    "warm_start": "HistGradientBoostingClassifier HistGradientBoostingRegressor IsolationForest",
+_NEW: Mapping[str, Mapping[str, str]] = {
+    "0.20": {
+        "": "min_features_to_select novelty positive_code positive_dict var_smoothing",
+        "categories": "OneHotEncoder",
+        "check_inverse": "FunctionTransformer",
+        "early_stopping": "PassiveAggressiveClassifier PassiveAggressiveRegressor Perceptron "
+        "SGDClassifier SGDRegressor",
+        "max_features": "SelectFromModel",
+        "n_iter_no_change": "GradientBoostingClassifier GradientBoostingRegressor MLPClassifier "
+        "MLPRegressor PassiveAggressiveClassifier PassiveAggressiveRegressor Perceptron "
+        "SGDClassifier SGDRegressor",
+        "n_jobs": "RadiusNeighborsClassifier RadiusNeighborsRegressor",
+        "tol": "GradientBoostingClassifier GradientBoostingRegressor",
+        "validation_fraction": "GradientBoostingClassifier GradientBoostingRegressor "
+        "PassiveAggressiveClassifier PassiveAggressiveRegressor Perceptron SGDClassifier "
+        "SGDRegressor",
+    },
+    "0.21": {
+        "": "distance_threshold drop l1_ratios",
+        "add_indicator": "SimpleImputer",
+        "l1_ratio": "LogisticRegression",
+        "order": "PolynomialFeatures",
+        "verbose": "ColumnTransformer FeatureUnion Pipeline",
+        "warm_start": "IsolationForest",
+    },
+    "0.22": {
+        "": "alpha_init break_ties ccp_alpha lambda_init max_fun skip_complete",
+        "max_iter": "MeanShift",
+        "max_samples": "ExtraTreesClassifier ExtraTreesRegressor RandomForestClassifier "
+        "RandomForestRegressor",
+        "metric": "Isomap",
+        "metric_params": "Isomap",
+        "p": "Isomap",
+        "transform_max_iter": "DictionaryLearning MiniBatchDictionaryLearning SparseCoder",
+        "warm_start": "HistGradientBoostingClassifier HistGradientBoostingRegressor",
+    },
+    "0.23": {
+        "": "jitter",
+        "early_stopping": "HistGradientBoostingClassifier HistGradientBoostingRegressor",
+        "monotonic_cst": "HistGradientBoostingClassifier HistGradientBoostingRegressor",
+        "random_state": "AffinityPropagation Lars LassoLars",
+        "verbose": "VotingClassifier VotingRegressor",
+    },
+    "0.24": {
+        "": "compute_distances ensemble importance_getter is_categorical known_categories "
+        "min_categories rotation unit_variance unknown_value",
+        "categorical_features": "HistGradientBoostingClassifier HistGradientBoostingRegressor",
+        "clip": "MinMaxScaler",
+        "covariance_estimator": "LinearDiscriminantAnalysis",
+        "dtype": "KBinsDiscretizer",
+        "handle_unknown": "OrdinalEncoder",
+        "l1_ratio": "Perceptron",
+        "n_jobs": "CalibratedClassifierCV Nystroem",
+        "positive": "LinearRegression",
+    },
+    "1.0": {
+        "": "n_threads noise_variance",
+        "alpha_H": "NMF",
+        "alpha_W": "NMF",
+        "iterated_power": "KernelPCA",
+        "positive": "Ridge RidgeClassifier",
+        "verbose_feature_names_out": "ColumnTransformer",
+    },
+    "1.1": {
+        "": "compute_inverse_components encoded_missing_value feature_names_out n_oversamples "
+        "power_iteration_normalizer",
+        "callback": "MiniBatchDictionaryLearning",
+        "max_categories": "OneHotEncoder",
+        "max_iter": "MiniBatchDictionaryLearning",
+        "max_no_improvement": "MiniBatchDictionaryLearning",
+        "min_frequency": "OneHotEncoder",
+        "quantile": "HistGradientBoostingRegressor",
+        "radius": "Isomap",
+        "random_state": "KBinsDiscretizer",
+        "subsample": "KBinsDiscretizer",
+        "tol": "MiniBatchDictionaryLearning SequentialFeatureSelector",
+        "verbose": "OneVsRestClassifier",
+    },
+    "1.2": {
+        "": "force_alpha interaction_cst keep_empty_features whiten_solver",
+        "class_weight": "HistGradientBoostingClassifier",
+        "max_iter": "MiniBatchSparsePCA",
+        "max_no_improvement": "MiniBatchSparsePCA",
+        "metric": "FeatureAgglomeration",
+        "solver": "GammaRegressor PoissonRegressor TweedieRegressor",
+        "tol": "MiniBatchSparsePCA",
+    },
+    "1.3": {
+        "": "feature_name_combiner n_targets",
+        "callback": "DictionaryLearning",
+        "fill_value": "IterativeImputer",
+        "max_categories": "OrdinalEncoder",
+        "max_iter": "ARDRegression BayesianRidge",
+        "min_frequency": "OrdinalEncoder",
+        "sparse_output": "SplineTransformer",
+    },
+    "1.4": {
+        "max_features": "HistGradientBoostingClassifier HistGradientBoostingRegressor",
+        "monotonic_cst": "DecisionTreeClassifier DecisionTreeRegressor ExtraTreeClassifier "
+        "ExtraTreeRegressor ExtraTreesClassifier ExtraTreesRegressor RandomForestClassifier "
+        "RandomForestRegressor",
+    },
+    "1.5": {
+        "": "chain_method",
+        "store_cv_results": "RidgeClassifierCV",
+        "verbose": "ClassifierChain",
+        "verbose_feature_names_out": "FeatureUnion",
+    },
+    "1.6": {
+        "": "transform_input",
+        "priors": "NearestCentroid",
+    },
+    "1.7": {
+        "": "quantile_method",
+        "loss": "MLPRegressor",
+        "tol": "LinearRegression",
+    },
+    "1.8": {
+        "": "handle_missing use_legacy_attributes",
+        "clip": "MaxAbsScaler",
+        "covariance_estimator": "QuadraticDiscriminantAnalysis",
+        "shrinkage": "QuadraticDiscriminantAnalysis",
+        "solver": "QuadraticDiscriminantAnalysis",
+    },
 }
-"""Those that it added only to some classes, while others always had them, or took away again."""
-
+"""Parameters of each class that scikit-learn added since 0.19, by the release; "" is any class that
+has them."""
 
 _RENAMED = {
     "base_estimator": "estimator",
@@ -453,7 +549,7 @@ def _logistic(one: Any, held: dict[str, Any]) -> None:
     several = len(held.get("classes_", ())) > 2
     said, solver = held.get("multi_class"), held.get("solver")
     apart = said in ("ovr", "warn") or (said in ("auto", "deprecated") and solver == "liblinear")
-    if several and apart and "multi_class" not in _defaults(cast("Hashable", type(one))):
+    if several and apart and "multi_class" not in _added(cast("Hashable", type(one))):
         one.__class__ = _one_by_one(cast("Hashable", type(one)))
 
 

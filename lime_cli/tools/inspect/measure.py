@@ -25,7 +25,14 @@ from lime_cli.models.failures import explains
 from lime_cli.models.model_file import PYTHON_PREFIX, ModelFile, ModelInput, form_of
 from lime_cli.models.names import names_beside
 from lime_cli.models.onnx.export import export_beside
-from lime_cli.models.onnx.graph import Signature, Size, check_graph, read_graph, read_signature
+from lime_cli.models.onnx.graph import (
+    Signature,
+    Size,
+    check_graph,
+    names_listed,
+    read_graph,
+    read_signature,
+)
 from lime_cli.models.pickles import refusals
 from lime_cli.models.pickles.archive import packing_of
 from lime_cli.models.pickles.dry_run import Outline, outline_of
@@ -432,7 +439,7 @@ def known_input(report: ModelReport) -> ModelInput:
     metadata, inputs = dict(report.signature.metadata), report.signature.inputs
     if report.kind == "image":
         return _image(inputs[0].shape or (), metadata.get("limex.preprocess"))
-    columns = _listed(metadata.get("limex.features"))
+    columns = names_listed(metadata.get("limex.features"))
     if len(inputs) > 1:
         columns = tuple(one.name for one in inputs)
     return ModelInput(kind=report.kind, columns=columns)
@@ -447,7 +454,7 @@ def known_classes(report: ModelReport) -> tuple[str, ...] | None:
         return report.native.classes
     if report.signature is not None:
         said = dict(report.signature.metadata).get("limex.classes")
-        return _listed(said) or report.signature.classes
+        return names_listed(said) or report.signature.classes
     return report.outline.classes if report.outline else None
 
 
@@ -593,15 +600,6 @@ def _with_outline(known: ModelInput, report: ModelReport) -> ModelInput:
     if outline is None or known.columns or known.n_columns:
         return known
     return ModelInput(known.model, outline.kind, outline.columns, outline.n_columns)
-
-
-def _listed(words: str | None) -> tuple[str, ...] | None:
-    """Read a JSON list of names; None for anything else."""
-    try:
-        found = json.loads(words or "null")
-    except ValueError:
-        return None
-    return tuple(map(str, found)) if isinstance(found, list) else None
 
 
 def _toml(value: str | int | tuple[str, ...]) -> str:
