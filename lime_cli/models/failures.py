@@ -210,6 +210,10 @@ def _given(words: str, inputs: Any, layout: str | None) -> str:
         )
     if hasattr(inputs, "names") and re.search(OF_FRAME, words):
         return "it gets a data frame; --input-form array gives it an array"
+    index = [name for name in getattr(inputs, "names", ()) if name.startswith("Unnamed: ")]
+    if index:
+        dropped = shlex.quote(",".join(index))
+        return f"it gets {', '.join(map(repr, index))}, too: --drop {dropped} leaves it out"
     if isinstance(inputs, np.ndarray) and inputs.ndim == 4 and inputs.size:
         n, height, width, channels = inputs.shape
         turned = (n, channels, height, width) if layout == "NCHW" else inputs.shape

@@ -161,16 +161,24 @@ PICKLED = (".pkl", ".pickle", ".joblib", ".sav")
 """What the names of pickles end with."""
 
 
-def pickles_beside(path: str, called: str) -> tuple[str, ...]:
-    """Name the pickles beside a model that are ``called`` so (``APPLIED_FIRST``, say).
+MOST_BESIDE = 1 << 30
+"""Bytes of a file that is read though nobody named it."""
 
-    Pipes, which opening would wait for, devices and folders are none.
+
+def may_be_read(path: Path) -> bool:
+    """Tell a file that nobody named and that may be read all the same: it exists, is no pipe, which
+    opening would wait for, no device and no folder, and reading it does not take forever.
     """
+    return path.is_file() and path.stat().st_size <= MOST_BESIDE
+
+
+def pickles_beside(path: str, called: str) -> tuple[str, ...]:
+    """Name the pickles beside a model that are ``called`` so (``APPLIED_FIRST``, say)."""
     own = Path(path)
     try:
         named = [one for one in own.parent.iterdir() if one.suffix in PICKLED]
         called_so = [one for one in named if one.name != own.name and re.search(called, one.name)]
-        return tuple(sorted(one.name for one in called_so if one.is_file()))
+        return tuple(sorted(one.name for one in called_so if may_be_read(one)))
     except OSError:
         return ()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -79,12 +80,25 @@ NAMELESS = CodedWarning(
 
 
 def label_like(columns: Sequence[str], model_input: ModelInput) -> tuple[CodedWarning, ...]:
-    """Warn of columns that are called as true answers are, and go to a model by their place."""
-    found = [name for name in columns if is_label(name)]
-    if not found or model_input.columns is not None:
+    """Warn of columns that are called as true answers or indices are, and go to a model by their
+    place.
+    """
+    if model_input.columns is not None:
         return ()
-    words = f"{', '.join(map(repr, found))} may contain the true classes, but the model gets it"
-    return (CodedWarning("label_like", f"{words}; --drop {','.join(found)} leaves it out"),)
+    labels = [name for name in columns if is_label(name)]
+    rows = [name for name in columns if INDEX.fullmatch(name)]
+    return tuple(
+        CodedWarning(
+            "label_like",
+            f"{', '.join(map(repr, found))} {may}, but the model gets it; "
+            f"--drop {shlex.quote(','.join(found))} leaves it out",
+        )
+        for found, may in (
+            (labels, "may contain the true classes"),
+            (rows, "has no name and may number the rows"),
+        )
+        if found
+    )
 
 
 TOLD = frozenset(("other_scale", "far_numbers", "unknown_category", "gaps_unseen"))

@@ -39,6 +39,7 @@ from sklearn.preprocessing import (
 from sklearn.svm import SVC, LinearSVC
 
 from lime_cli.errors import ModelError, PredictionError
+from lime_cli.models import model_file
 from lime_cli.models.model_file import VECTORIZERS, ModelFile, format_of, pickles_beside
 from lime_cli.models.pickles.beside import TRIED, opened_beside
 from lime_cli.tabular.row import Table
@@ -611,6 +612,13 @@ def test_encoders_of_labels_that_do_not_tell_which_is_meant_are_told_of(tmp_path
     typed = shlex.split(re.search("(python -c .*) prints", said.message)[1])
     done = subprocess.run([sys.executable, *typed[1:]], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "a,b,c"
+    (tmp_path / "label_encoder_uvw.pkl").unlink()
+    (tmp_path / "label_encoder_abc.pkl").write_bytes(
+        b"cos\ngetcwd\n(tR."
+    )  # which that line would run
+    (said,) = ModelFile("model.pkl", threads=1).load().warnings
+    assert "it was not loaded: limex inspect label_encoder_abc.pkl" in said.message
+    assert "python -c" not in said.message
 
 
 @pytest.mark.parametrize(
@@ -959,7 +967,9 @@ def test_what_labels_only_its_own_rows_says_what_to_save_instead(tmp_path, model
         ModelFile(saved(tmp_path, model)).load()
 
 
-def test_only_a_few_plain_files_beside_a_model_are_opened(tmp_path) -> None:
+def test_only_a_few_plain_files_beside_a_model_are_opened(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(model_file, "MOST_BESIDE", 9)
+    (tmp_path / "large_vectorizer.pkl").write_bytes(b"0123456789")
     for name in ("scaler.pkl", "vectorizer.pkl", "model.pkl"):
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "folder_vectorizer.pkl").mkdir()

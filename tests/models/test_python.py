@@ -339,6 +339,11 @@ GIVEN = {
         "--strings COLUMN gives it those of a column as text",
     ),
     "images": (lambda one: one.convert("L"), np.zeros((2, 4, 4, 3)), "def f(image: Image.Image)"),
+    "index": (
+        lambda one: one.names.lower(),
+        Table(("Unnamed: 0",), (np.zeros(2),)),
+        "--drop 'Unnamed: 0' leaves it out",
+    ),
     "array": (lambda one: one[:, 0], Table(("a",), (np.zeros(2),)), "--input-form array gives it"),
 }
 

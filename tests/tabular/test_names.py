@@ -235,13 +235,15 @@ def test_an_order_that_cannot_be_is_refused(tmp_path):
         answers(path, LogisticRegression().fit(frame, LABELS), schema=Schema(order=("b", "a")))
 
 
-def test_columns_called_like_true_answers_are_told(tmp_path):
+@pytest.mark.parametrize(("name", "typed"), [("target", "target"), ("", "'Unnamed: 1'")])
+def test_columns_called_like_true_answers_or_an_index_are_told(tmp_path, name, typed):
     path = tmp_path / "d.csv"
-    frame = pd.DataFrame(VALUES, columns=["a", "target"])
+    frame = pd.DataFrame(VALUES, columns=["a", name])
     frame.to_csv(path, index=False)
     _, table = answers(path, LogisticRegression().fit(VALUES, LABELS))
     said = {one.code: one.message for one in table.fitted_warnings}
-    assert said["label_like"].endswith("--drop target leaves it out")
+    assert said["label_like"].endswith(f"--drop {typed} leaves it out")
+    frame.columns = ["a", name or "Unnamed: 1"]
     _, table = answers(path, LogisticRegression().fit(frame, LABELS))
     assert "label_like" not in [one.code for one in table.fitted_warnings]
 

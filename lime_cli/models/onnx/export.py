@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from lime_cli.errors import InputError
 from lime_cli.files import digest_of_file, from_json
-from lime_cli.models.model_file import CHECKPOINTS, EXPORTED, PixelsInput
+from lime_cli.models.model_file import CHECKPOINTS, EXPORTED, PixelsInput, may_be_read
 from lime_cli.registry import RESAMPLES
 
 TOKENIZER = "tokenizer.json"
@@ -194,8 +194,10 @@ def export_beside(model: Path, tokenizer: str | None = None) -> Export:
     if named is not None:
         folders.insert(0, named if named.is_dir() else named.parent)
     own = named if named is not None and not named.is_dir() else None
-    found = own or next((one / TOKENIZER for one in folders if (one / TOKENIZER).is_file()), None)
-    slow = next((str(one / name) for one in folders for name in SLOW if (one / name).is_file()), "")
+    found = own or next((one / TOKENIZER for one in folders if may_be_read(one / TOKENIZER)), None)
+    slow = next(
+        (str(one / name) for one in folders for name in SLOW if may_be_read(one / name)), ""
+    )
     if own is not None and own.name in SLOW:
         found, slow = None, str(own)
     config = _as_of_timm(_first(folders, "config.json"))
@@ -267,7 +269,7 @@ def digests_beside(model: str) -> dict[str, str]:
     places = [(name, folder / name) for folder in _folders(Path(model)) for name in EXPORTED]
     found: dict[str, str] = {}
     for name, path in places:
-        if name not in found and path.is_file():
+        if name not in found and may_be_read(path):
             found[name] = digest_of_file(path)
     return found
 
@@ -446,7 +448,7 @@ def _numbers(values: Any) -> tuple[float, ...] | None:
 
 
 def _first(folders: list[Path], name: str) -> dict[str, Any]:
-    path = next((one / name for one in folders if (one / name).is_file()), None)
+    path = next((one / name for one in folders if may_be_read(one / name)), None)
     if path is None or path.stat().st_size > SIZE:
         return {}
     try:

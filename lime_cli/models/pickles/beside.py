@@ -153,9 +153,12 @@ def with_names(way: Way, file: ModelFile, load: Load) -> tuple[ModelFile, Said]:
         return file, ()
     place = _beside(file.path, found[0])
     code = f"import joblib; print(*joblib.load({place!r}).classes_, sep=',')"
+    told = f'python -c "{code}" prints them for --classes'
+    if _opened(file, found[0], load) is None:  # what is typed would run what is in it
+        told = f"give them with --classes; it was not loaded: limex inspect {shlex.quote(place)}"
     words = (
         f"classes are called {classes[0]} to {classes[-1]}; if {found[0]!r} beside the model holds "
-        f'their names, python -c "{code}" prints them for --classes'
+        f"their names, {told}"
     )
     return file, (CodedWarning("classes_assumed", words),)
 
