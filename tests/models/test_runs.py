@@ -276,7 +276,9 @@ REPEATING: dict[str, Any] = {
         GradientBoostingClassifier(n_estimators=2, max_depth=2), n_estimators=12, random_state=0
     ),
     "bins": BaggingClassifier(
-        make_pipeline(KBinsDiscretizer(3, encode="ordinal", strategy="uniform"), GaussianNB()),
+        make_pipeline(
+            KBinsDiscretizer(3, encode="ordinal", strategy="uniform", subsample=None), GaussianNB()
+        ),
         n_estimators=16,
         random_state=0,
     ),
