@@ -47,6 +47,16 @@ class Axis:
         """Count the places of the grid that show the view."""
         return self.inner[1] - self.inner[0]
 
+    def resized(self, n: int) -> tuple[int, int] | None:
+        """Return how long the whole side is where its view has n pixels, and where the view begins
+        in it; None where these are no whole numbers.
+        """
+        pixel = (self.stop - self.start) / n
+        found = self.length / pixel, self.start / pixel
+        length, first = map(round, found)
+        exact = max(abs(found[0] - length), abs(found[1] - first)) < TINY * length
+        return (length, first) if exact else None
+
     def on_grid(self, n: int) -> IntArray:
         """Return (grid,): which of n equal parts of the view a place shows; -1 in the padding."""
         first, last = self.inner
@@ -111,11 +121,15 @@ class View:
         return grid
 
     def _resized(self, plane: Values, size: tuple[int, int]) -> Values:
-        box = (self.x.start, self.y.start, self.x.stop, self.y.stop)
         image = Image.fromarray(plane)
-        own = 2 if self.resample == UNROUNDED else self.resample
-        resized = image.resize(size[::-1], Image.Resampling(own), box=box)
-        return np.asarray(resized, plane.dtype)
+        own = Image.Resampling(2 if self.resample == UNROUNDED else self.resample)
+        y, x = self.y.resized(size[0]), self.x.resized(size[1])
+        if y is None or x is None:
+            box = (self.x.start, self.y.start, self.x.stop, self.y.stop)
+            return np.asarray(image.resize(size[::-1], own, box=box), plane.dtype)
+        (height, top), (width, left) = y, x  # as owners do, for the last digit of a box is lost
+        whole = np.asarray(image.resize((width, height), own), plane.dtype)
+        return whole[top : top + size[0], left : left + size[1]]
 
     @property
     def is_resized(self) -> bool:
@@ -301,7 +315,8 @@ class Preprocessing:
         for option, values in (("--mean", self.mean), ("--std", self.std)):
             if len(values) not in (1, self.n_channels):
                 said = f"{len(values)} numbers for the channels {self.channels}"
-                raise SettingsError(f"{option}: {said}", f"give 1 or {self.n_channels}")
+                hint = f"give 1 or {self.n_channels}; or --channels {len(values)}"
+                raise SettingsError(f"{option}: {said}", f"{hint}, where the model takes so many")
         if not all(self.std) or not np.isfinite([self.scale, *self.mean, *self.std]).all():
             raise SettingsError("--scale, --mean and --std must be finite numbers, and --std not 0")
 

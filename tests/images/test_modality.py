@@ -405,7 +405,19 @@ def test_a_stretched_picture_may_be_cropped(size, grid, resize_to) -> None:
     top = (resize_to - grid[0]) // 2
     expected = np.asarray(image.crop((top, top, top + grid[1], top + grid[0])))
     found = Preprocessing(size=grid, resize_to=resize_to).view(size).grid(pixels)
-    np.testing.assert_allclose(found.astype(int), expected.astype(int), atol=1)
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("size", [(300, 400), (401, 263), (97, 640), (640, 481)])
+@pytest.mark.parametrize("grid", [224, 199])
+def test_a_centre_has_the_bytes_of_the_whole_picture_resized_before_it_is_cropped(size, grid):
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
+    height, width = (int(side * 256 / min(size)) for side in size)
+    image = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)
+    top, left = round((height - grid) / 2), round((width - grid) / 2)
+    expected = np.asarray(image.crop((left, top, left + grid, top + grid)))
+    found = Preprocessing(size=(grid, grid), resize="crop:256").view(size).grid(pixels)
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize(

@@ -239,7 +239,10 @@ def test_the_imagenet_preset_equals_resizing_to_256_and_cropping_the_centre() ->
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"mean": (1.0, 2.0)}, "--mean: 2 numbers"),
+        (
+            {"mean": (1.0, 2.0)},
+            "--mean: 2 numbers for the channels RGB; give 1 or 3; or --channels 2",
+        ),
         ({"channels": "L", "std": (1.0, 1.0, 1.0)}, "--std: 3 numbers"),
         ({"std": (0.0,)}, "--std not 0"),
         ({"resize": "zoom"}, "--resize"),

@@ -640,8 +640,8 @@ def test_every_filter_resizes_before_the_centre_is_cropped(tmp_path, name, grey)
         channels="L" if grey else None,
     )  # fmt: skip
     found = modality.read(next(modality.sources())).original()[0]
-    rounded = name in ("hamming", "lanczos", "bilinear-opencv")
-    np.testing.assert_allclose(found, owner, atol=1.01 / 255 if rounded else 1e-6)
+    atol = 1.01 / 255 if name == "bilinear-opencv" else 1e-6
+    np.testing.assert_allclose(found, owner, atol=atol)
 
 
 def test_a_filter_that_nobody_named_is_said_where_an_image_is_resized(tmp_path):
