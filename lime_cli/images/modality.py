@@ -108,6 +108,12 @@ OWN_SIZE = CodedWarning(
     "it",
 )
 
+STRETCHED = CodedWarning(
+    "resize_assumed",
+    "the image of {} x {} pixels is stretched to {} x {}, which changes its proportions; --resize "
+    "crop, fit or pad keeps them, --resize stretch confirms it",
+)
+
 RESAMPLED = CodedWarning(
     "resample_assumed",
     "the model does not say how images are resized, so the filter {} is assumed; --resample "
@@ -410,7 +416,9 @@ class ImageModality(OfFiles):
         return None if numbers is None or (numbers.whole and self.network) else numbers
 
     def _fitting(self, view: View) -> Iterator[CodedWarning]:
-        """Say what nobody asked for: a preset's leaving a part of the image out, and a filter."""
+        """Say what nobody asked for: that a preset leaves a part of the image out, proportions that
+        change, and a filter.
+        """
         y, x = view.y, view.x
         seen = round(x.stop - x.start), round(y.stop - y.start)
         if not (self.resize or self.preprocess is None or seen == (x.length, y.length)):
@@ -419,8 +427,12 @@ class ImageModality(OfFiles):
         said = None if self.preprocess else self.given
         if self.network and self.size is None and said is None:
             yield OWN_SIZE._replace(message=OWN_SIZE.message.format(x.length, y.length))
-        given = said and said.resample
-        if view.is_resized and self.resample is None and given is None:
+        if said is not None and said.resample is not None:
+            return  # a file beside the model says all of it
+        if self.resize is None and view.changes_proportions:
+            words = STRETCHED.message.format(x.length, y.length, x.grid, y.grid)
+            yield STRETCHED._replace(message=words)
+        if view.is_resized and self.resample is None:
             words = RESAMPLED.message.format(RESAMPLES[view.resample])
             yield RESAMPLED._replace(message=words)
 

@@ -136,6 +136,13 @@ class View:
         """Whether what the model sees has another size in the image."""
         return any(one.stop - one.start != one.n_inner for one in (self.y, self.x))
 
+    @property
+    def changes_proportions(self) -> bool:
+        """Whether one side is stretched more than the other, by more than whole pixels ask for."""
+        y, x = (one.n_inner / (one.stop - one.start) for one in (self.y, self.x))
+        longest = max(self.y.n_inner, self.x.n_inner)
+        return abs(y - x) / max(y, x) * longest >= 1
+
     def working_size(self, longest: int) -> tuple[int, int]:
         """Return the view's own size, shrunk to ``longest`` on its longer side where larger."""
         sides = (self.y.stop - self.y.start, self.x.stop - self.x.start)

@@ -26,7 +26,7 @@ def read(
 ) -> ImageInstance:
     Image.fromarray(pixels).save(folder / "a.png")
     model_input = ModelInput(size=(size, size) if size else None, preprocess="unit")
-    options = {"resample": "bilinear", **options}
+    options = {"resize": "stretch", "resample": "bilinear", **options}
     modality = ImageModality((str(folder / "a.png"),), **options).fitted(model_input)
     return modality.read(next(modality.sources()))
 

@@ -644,6 +644,31 @@ def test_every_filter_resizes_before_the_centre_is_cropped(tmp_path, name, grey)
     np.testing.assert_allclose(found, owner, atol=atol)
 
 
+def test_proportions_that_change_are_said_unless_somebody_asked_for_it(tmp_path):
+    path = str(saved(tmp_path, "png"))
+    square = ModelInput(kind="image", size=(SIDE // 2, SIDE // 2), channels=3)
+    flat = square._replace(size=(SIDE // 2, SIDE))
+    told = PixelsInput(resample=RESAMPLES.index("lanczos"))
+    for given, options, expected in (
+        (flat, {}, True),
+        (flat, {"preprocess": "signed", "resample": "bicubic"}, True),
+        (flat._replace(pixels=PixelsInput()), {}, True),
+        (flat._replace(pixels=told), {}, False),
+        (flat, {"resize": "stretch"}, False),
+        (flat, {"resize": "crop"}, False),
+        (flat, {"preprocess": "imagenet"}, False),
+        (square, {}, False),
+        (flat._replace(size=(SIDE - 1, SIDE)), {}, True),
+        (flat._replace(size=None), {}, False),
+    ):
+        modality = ImageModality((path,), **options).fitted(given)
+        said = modality.read(next(modality.sources())).warnings
+        found = [one.message for one in said if one.code == "resize_assumed"]
+        assert len(found) == expected, (given, options)
+        wanted = f"of {SIDE} x {SIDE} pixels is stretched to {SIDE} x "
+        assert all(wanted in one for one in found)
+
+
 def test_a_filter_that_nobody_named_is_said_where_an_image_is_resized(tmp_path):
     path, size = str(saved(tmp_path, "png")), (SIDE // 2, SIDE)
     whole = ModelInput(kind="image", size=(SIDE, SIDE), channels=3)
