@@ -147,6 +147,10 @@ def test_a_list_of_objects_is_read_as_a_stream(tmp_path):
         file.write("[")
         file.write(",".join(json.dumps({"i": i, "text": "x" * 200}) for i in range(n)))
         file.write("]")
+    short = tmp_path / "short.json"
+    short.write_text('[{"i": 1, "text": "x"}]', encoding="utf-8")
+    with open_table(str(short)) as stream:  # what is imported meanwhile is not of the list
+        assert len(list(stream.records)) == 1
     tracemalloc.start()
     with open_table(str(path)) as stream:
         total = sum(int(record.cells[0]) for record in stream.records)
