@@ -208,7 +208,7 @@ def _decoded(name: str, data: bytes, reading: ImageReading) -> Decoded:
     try:
         n_frames = int(getattr(image, "n_frames", 1))
         image.load()
-        turn = image.getexif().get(ORIENTATION, UPRIGHT)
+        turn = image.getexif().get(ORIENTATION)
         turned = ImageOps.exif_transpose(image)
     except Exception:  # decoders raise whatever they stumble over
         if data.startswith(TIFF):
@@ -217,14 +217,14 @@ def _decoded(name: str, data: bytes, reading: ImageReading) -> Decoded:
             f"{name}: the image is cut short or damaged", "copy or export it again"
         ) from None
     found = _photographed(name, turned, image.format, reading, n_frames)
-    if turn == UPRIGHT or turn not in TURNS or reading.opaque:  # processors turn images too
+    if turn not in TURNS or reading.opaque:  # processors turn images too
         return found
     said = TURNED._replace(message=TURNED.message.format(name))
     return found._replace(warnings=(*found.warnings, said))
 
 
-ORIENTATION, UPRIGHT, TURNS = 0x0112, 1, range(1, 9)
-"""Where EXIF says how a camera was held, and what it says."""
+ORIENTATION, TURNS = 0x0112, range(2, 9)
+"""Where EXIF says how a camera was held, and what it says of one that was not held upright."""
 
 TURNED = CodedWarning(
     "turned",

@@ -91,6 +91,8 @@ class View:
     """The colour around the view: red, green and blue, black being 0."""
     squared: bool = False
     """Whether the image is padded to a square before it is resized, and its border blends."""
+    cut_first: bool = False
+    """Whether what the model sees is cut out before it is resized, not after it."""
 
     def seen(self, pixels: Values, size: tuple[int, int]) -> Values:
         """Return the part the model sees, resized to ``size`` without the padding."""
@@ -124,10 +126,10 @@ class View:
         image = Image.fromarray(plane)
         own = Image.Resampling(2 if self.resample == UNROUNDED else self.resample)
         y, x = self.y.resized(size[0]), self.x.resized(size[1])
-        if y is None or x is None:
+        if self.cut_first or y is None or x is None:
             box = (self.x.start, self.y.start, self.x.stop, self.y.stop)
             return np.asarray(image.resize(size[::-1], own, box=box), plane.dtype)
-        (height, top), (width, left) = y, x  # as owners do, for the last digit of a box is lost
+        (height, top), (width, left) = y, x  # of a box Pillow keeps fewer digits
         whole = np.asarray(image.resize((width, height), own), plane.dtype)
         return whole[top : top + size[0], left : left + size[1]]
 
@@ -203,7 +205,7 @@ def fitted(size: tuple[int, int], grid: tuple[int, int]) -> View:
     ratio = min(size[0] / grid[0], size[1] / grid[1])
     sides = ((n, m, (n - m * ratio) / 2) for n, m in zip(size, grid, strict=True))
     y, x = (Axis(n, start, n - start, m, (0, m)) for n, m, start in sides)
-    return View(y, x)
+    return View(y, x, cut_first=True)
 
 
 def squeezed(size: tuple[int, int], grid: tuple[int, int], resize_to: int) -> View:
@@ -348,8 +350,7 @@ class Preprocessing:
                 view = padded(size, wanted)
             case _:
                 view = squared(size, wanted)
-        view = replace(view, padding=colour)
-        return replace(view, resample=self.resample)
+        return replace(view, padding=colour, resample=self.resample)
 
     @property
     def _fitting(self) -> tuple[str, int, tuple[int, ...]]:

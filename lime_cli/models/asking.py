@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,18 +61,23 @@ written.
 
 def taken_by(function: Any) -> Taken:
     """Return what a function says that it takes: ``text: str``, ``images: list[Image.Image]``."""
-    for resolved in (True, False):
-        try:
-            parameters = list(inspect.signature(function, eval_str=resolved).parameters.values())
-        except Exception:  # of C, or of words that mean nothing, in any way
-            continue
-        said = parameters[0].annotation if parameters else None
-        words = said if isinstance(said, str) else inspect.formatannotation(said)
-        found = re.fullmatch(TAKEN, words.strip("'\""))
-        if found is None:
-            return Taken()
-        return Taken("text" if found[2] else "row" if found[3] else "image", bool(found[1]))
-    return Taken()
+    parameters = _parameters(function, resolved=True) or _parameters(function)
+    said = parameters[0].annotation if parameters else None
+    words = said if isinstance(said, str) else inspect.formatannotation(said)
+    found = re.fullmatch(TAKEN, words.strip("'\""))
+    if found is None:
+        return Taken()
+    return Taken("text" if found[2] else "row" if found[3] else "image", bool(found[1]))
+
+
+def _parameters(function: Any, resolved: bool = False) -> list[inspect.Parameter]:
+    """Return what a function takes; nothing where it does not say so, or in words without meaning
+    that are to be ``resolved``.
+    """
+    try:
+        return list(inspect.signature(function, eval_str=resolved).parameters.values())
+    except Exception:  # of C, or of a stranger's words, in any way
+        return []
 
 
 class Asking:
@@ -81,10 +86,11 @@ class Asking:
     def __init__(self, function: Any, name: str) -> None:
         kind, several = self.taken = taken_by(function)
         self._function, self._name = function, name
+        self._call: Callable[[Any], Any] = function
+        if kind in ("text", "image") and not several:
+            self._call = _each(function, None)
         if kind == "image":
-            self._function = _drawn(_each(function, None) if not several else function, name)
-        of_one_text = kind == "text" and not several
-        self._call: Callable[[Any], Any] = _each(function, None) if of_one_text else self._function
+            self._function = self._call = _drawn(self._call, name)
         self._works = bool(kind)
         self._of_rows: Callable[[Any], Any] | None = None
         """What answers to a data frame, once that is known."""
@@ -158,8 +164,9 @@ class Asking:
 
     def _way_of_rows(self, frame: Any) -> tuple[Callable[[Any], Any], Any]:
         """Return how a function is asked for a table, and its answers to the first one."""
-        for call in self._rowwise(frame):
-            return call, call(frame)
+        rowwise = self._rowwise(frame)
+        if rowwise is not None:
+            return rowwise, rowwise(frame)
         try:
             return self._function, self._function(frame)
         except Exception as error:
@@ -173,16 +180,17 @@ class Asking:
                     return call, found
             raise
 
-    def _rowwise(self, frame: Any) -> Iterator[Callable[[Any], Any]]:
+    def _rowwise(self, frame: Any) -> Callable[[Any], Any] | None:
         """Return how a function is called that says that it takes rows, or single cells."""
         if self.taken.kind == "row":
             several = self.taken.several
             asked = self._function if several else _each(self._function, None)
-            yield _by_row(asked, _as_dictionaries)
+            return _by_row(asked, _as_dictionaries)
         names = _cells(self._function, list(frame.columns))
-        if names:
-            by_name = _each(lambda row: self._function(**{one: row[one] for one in names}), None)
-            yield _by_row(by_name, _as_dictionaries)
+        if not names:
+            return None
+        by_name = _each(lambda row: self._function(**{one: row[one] for one in names}), None)
+        return _by_row(by_name, _as_dictionaries)
 
     def _of_one(self, found: Any, inputs: Any) -> Callable[[Any], Any]:
         """Return what answers to one input of a function that answered once to several; raise
@@ -260,16 +268,10 @@ def _wanted(function: Any, images: bool) -> str:
     if images:
         one = f"explain def f(images): return [{name}(image) for image in images]"
     else:
-        one = f"annotate it: def {name}({_parameter(function)}: str)"
+        parameter = next((one.name for one in _parameters(function)), "text")
+        one = f"annotate it: def {name}({parameter}: str)"
     noun = "image" if images else "text"
     return f"it must return a row of numbers for each of them; if it takes one {noun}, {one}"
-
-
-def _parameter(function: Any) -> str:
-    try:
-        return next(iter(inspect.signature(function).parameters), "text")
-    except (TypeError, ValueError):  # of C
-        return "text"
 
 
 def _of_one(function: Any) -> Callable[[Any], Any]:
@@ -356,11 +358,11 @@ def _cells(function: Any, columns: list[Any]) -> list[str]:
     """Return the parameters of a function that takes one cell of each of several columns, named
     after these; none for one that does not.
     """
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):  # of C
-        return []
-    named = [one for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+    named = [
+        one
+        for one in _parameters(function)
+        if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)
+    ]
     needed = [one.name for one in named if one.default is one.empty]
     if len(needed) < 2 or not set(needed) <= set(columns):
         return []

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lime_cli import clock
 from lime_cli.errors import ModelError, SettingsError, last_line
-from lime_cli.files import digest_of_file, nearest_file
+from lime_cli.files import digest_of_file, from_json, nearest_file
 from lime_cli.registry import LOADERS
 
 if TYPE_CHECKING:
@@ -194,10 +194,10 @@ def columns_beside(path: str) -> tuple[str, ...] | None:
     try:
         if double is not None:
             plain = re.sub(r"\\x(..)", r"\\u00\1", re.sub(r"\\\n\s*(?:\\(?= ))?", "", double))
-            single = str(json.loads(f'"{plain}"'))
-        inputs = json.loads(re.sub(r"\n\s*", " ", single).replace("''", "'"))
+            single = str(from_json(f'"{plain}"'))
+        inputs = from_json(re.sub(r"\n\s*", " ", single).replace("''", "'"))
         return tuple(str(one["name"]) for one in inputs) or None
-    except (ValueError, KeyError, TypeError, RecursionError):  # tensors have no names
+    except (ValueError, KeyError, TypeError):  # tensors have no names
         return None
 
 

@@ -111,15 +111,13 @@ def heard_loading(name: str, heard: list[warnings.WarningMessage]) -> Iterator[C
     """Yield what the warnings of loading a file tell: that another scikit-learn saved it, and which
     parameters it does not hold.
     """
-    gap = False
-    for one in heard:
-        kind = type(one.message).__name__
-        if kind == "InconsistentVersionWarning" and not gap:
-            gap = True
-            saved = getattr(one.message, "original_sklearn_version", "another version")
-            running = getattr(one.message, "current_sklearn_version", "this one")
-            yield CodedWarning(
-                "version_gap", f"{name} was saved by scikit-learn {saved}, running {running}"
-            )
-        if kind == "Assumed":
-            yield CodedWarning("parameters_assumed", f"{name} holds {one.message}")
+    said = [(type(one.message).__name__, one.message) for one in heard]
+    gaps = [one for kind, one in said if kind == "InconsistentVersionWarning"]
+    for one in gaps[:1]:  # every part of a model says it
+        saved = getattr(one, "original_sklearn_version", "another version")
+        running = getattr(one, "current_sklearn_version", "this one")
+        yield CodedWarning(
+            "version_gap", f"{name} was saved by scikit-learn {saved}, running {running}"
+        )
+    for one in (one for kind, one in said if kind == "Assumed"):
+        yield CodedWarning("parameters_assumed", f"{name} holds {one}")

@@ -116,7 +116,6 @@ def way_of_function(function: Any, file: ModelFile, origin: Origin) -> Way:
             said = f"--layout NCHW: {origin.name} takes Pillow's images, by its annotation"
             raise SettingsError(said, "leave it out")
         given = given._replace(kind="image", layout=None, preprocess="raw")
-
     elif asking.taken.kind == "text":
         given = given._replace(kind="text")
 

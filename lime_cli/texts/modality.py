@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +19,7 @@ from lime_cli.engine.masks import KeptOrMasked
 from lime_cli.engine.model import CodedWarning, FloatArray, IntArray
 from lime_cli.engine.texts import Pieces, Texts, pieces_of
 from lime_cli.errors import InputError, ModelError, SettingsError
-from lime_cli.files import digest_of
+from lime_cli.files import digest_of, from_json
 from lime_cli.modality import OfFiles
 from lime_cli.models.model_file import ModelInput, TextReading
 from lime_cli.sources import Source, local, suffix_of
@@ -518,8 +517,8 @@ def _check_prose(name: str) -> None:
 def _object(words: str) -> Any:
     """Return the JSON object that a cell holds, else None."""
     try:
-        found = json.loads(words)
-    except (ValueError, RecursionError):
+        found = from_json(words)
+    except ValueError:
         return None
     return found if isinstance(found, dict) else None
 
@@ -531,8 +530,8 @@ def _are_strings(name: str) -> bool:
     except (OSError, ValueError):
         return False
     for parts in ([words], words.splitlines()):
-        with contextlib.suppress(ValueError, RecursionError):
-            held = [json.loads(part) for part in parts if part.strip()]
+        with contextlib.suppress(ValueError):
+            held = [from_json(part) for part in parts if part.strip()]
             flat = held[0] if len(held) == 1 and isinstance(held[0], list) else held
             return bool(flat) and all(isinstance(one, str) for one in flat)
     return False

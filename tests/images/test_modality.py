@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
@@ -418,6 +418,23 @@ def test_a_centre_has_the_bytes_of_the_whole_picture_resized_before_it_is_croppe
     expected = np.asarray(image.crop((left, top, left + grid, top + grid)))
     found = Preprocessing(size=(grid, grid), resize="crop:256").view(size).grid(pixels)
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("size", "grid"),
+    [
+        ((600, 300), (100, 100)),
+        ((100, 200), (30, 40)),
+        ((90, 210), (27, 41)),
+        ((333, 500), (224, 224)),
+    ],
+)
+@pytest.mark.parametrize("resample", [1, 2, 3])
+def test_what_is_cut_out_first_has_the_bytes_of_pillows_own_fit(size, grid, resample):
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
+    expected = ImageOps.fit(Image.fromarray(pixels), grid[::-1], Image.Resampling(resample))
+    found = Preprocessing(size=grid, resize="fit", resample=resample).view(size).grid(pixels)
+    np.testing.assert_array_equal(found, np.asarray(expected))
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ from sklearn.svm import SVC, LinearSVC
 from lime_cli.errors import ModelError, PredictionError
 from lime_cli.models import model_file
 from lime_cli.models.model_file import VECTORIZERS, ModelFile, format_of, pickles_beside
+from lime_cli.models.pickles import loading
 from lime_cli.models.pickles.beside import TRIED, opened_beside
 from lime_cli.tabular.row import Table
 
@@ -987,3 +988,19 @@ def test_only_a_few_plain_files_beside_a_model_are_opened(tmp_path, monkeypatch)
 
     opened_beside(ModelFile(str(tmp_path / "model.pkl")), load)
     assert len(opened) <= 2 * TRIED
+
+
+def test_what_lies_beside_a_model_is_read_once_even_if_it_is_refused(tmp_path, monkeypatch) -> None:
+    read, unpickle = [], loading.unpickle_any
+
+    def counted(path, *trust):
+        read.append(path.name)
+        return unpickle(path, *trust)
+
+    joblib.dump(CountVectorizer().fit(["one word"]), tmp_path / "vectorizer.pkl")
+    joblib.dump(pow, tmp_path / "tfidf_vectorizer.pkl")
+    joblib.dump(StandardScaler().fit(X), tmp_path / "scaler.pkl")
+    monkeypatch.setattr(loading, "unpickle_any", counted)
+    path = saved(tmp_path, FITTED)
+    assert "not_applied" in [one.code for one in ModelFile(path).load().warnings]
+    assert sorted(read) == ["m.joblib", "scaler.pkl", "tfidf_vectorizer.pkl", "vectorizer.pkl"]

@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from lime_cli.errors import ModelError, UntrustedModel
+from lime_cli.files import from_json
 
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
 """Operator sets whose code is the runtime's own."""
@@ -706,10 +707,8 @@ def _sizes(data: memoryview) -> list[Size]:
 
 def names_listed(words: str | None) -> tuple[str, ...] | None:
     """Read a JSON list of names; None for anything else."""
-    import json
-
     try:
-        found = json.loads(words or "null")
-    except (ValueError, RecursionError):
+        found = from_json(words or "null")
+    except ValueError:
         return None
     return tuple(map(str, found)) if isinstance(found, list) else None

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from lime_cli.engine.model import CodedWarning
-from lime_cli.errors import LimexError
 from lime_cli.models.bag_of_words import is_vectorizer
 from lime_cli.models.before import advised
 from lime_cli.models.encoders import dense, makes_sparse, refuses_sparse, width_of
@@ -34,7 +33,7 @@ TRIED = 4
 """Files beside a model that are opened."""
 
 Load = Callable[[Path], object]
-"""Loads a file that nobody named; raises LimexError for what may not be loaded."""
+"""Loads a file that nobody named; None for what may not be loaded."""
 
 Said = tuple[CodedWarning, ...]
 
@@ -168,10 +167,7 @@ def _beside(path: str, name: str) -> str:
 
 
 def _opened(file: ModelFile, name: str, load: Load) -> object:
-    try:
-        return load(Path(_beside(file.path, name)))
-    except LimexError:
-        return None
+    return load(Path(_beside(file.path, name)))
 
 
 def _inside(held: Any) -> list[Any]:

@@ -9,15 +9,16 @@ import sys
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import joblib
 
 from lime_cli.engine.model import CodedWarning
-from lime_cli.errors import ModelError, UntrustedModel
+from lime_cli.errors import LimexError, ModelError, UntrustedModel
 from lime_cli.models.before import behind, named_transformers
 from lime_cli.models.boosters import as_estimator, read_no_files
 from lime_cli.models.chains import ModelInside, classes_in, scales_in
@@ -338,9 +339,10 @@ def predictor_of(
             model, said, columns = applied.inside
             file = file._replace(classes=file.classes or applied.classes)
         alone, own = not parts and takes_an_array(model), own_columns(model)
-    beside = opened_beside(file, _strictly) if alone else []
-    named = belonging(file, own, _strictly) if not parts and (alone or own) else ()
-    others = held_beside(file, named, _strictly)
+    open_once = cache(_strictly)
+    beside = opened_beside(file, open_once) if alone else []
+    named = belonging(file, own, open_once) if not parts and (alone or own) else ()
+    others = held_beside(file, named, open_once)
     with looked_at(name), guarded(file, kind):
         told_others = not_applied(model, file, others)
         model, file, before = behind_vectorizer(model, file, beside, told_others)
@@ -350,15 +352,16 @@ def predictor_of(
         told = next((one.message for one in before if one.code == "not_applied"), "")
         more = way.input._replace(beside=told, scales=scales_in(held, model))
         way = way._replace(input=more)
-    file, classes = with_names(way, file, _strictly)
+    file, classes = with_names(way, file, open_once)
     return Predictor(file, way._replace(warnings=(*way.warnings, *classes)))
 
 
 def _strictly(path: Path) -> object:
-    """Load a file that nobody named: only what is on the list, whatever is trusted."""
-    with warnings.catch_warnings(), quiet():
+    """Load a file that nobody named: only what is on the list, whatever is trusted; else None."""
+    with warnings.catch_warnings(), quiet(), suppress(LimexError):
         warnings.simplefilter("ignore")
         return unpickle_any(path)
+    return None
 
 
 def _count_processors() -> None:

@@ -160,6 +160,9 @@ class ModelReport:
 
 def report_on(file: ModelFile) -> ModelReport:
     """Look at a file without running it; ModelError only for one that cannot be read."""
+    if file.path.startswith(PYTHON_PREFIX):
+        said = f"{file.path}: is a function, of which only its answers tell something"
+        raise ModelError(said, f"limex explain {file.path} DATA")
     path = Path(file.path)
     n_bytes, digest = _digest(path)
     with path.open("rb") as stream:
@@ -189,9 +192,6 @@ def report_on(file: ModelFile) -> ModelReport:
 def _digest(path: Path) -> tuple[int, str]:
     """Return size and SHA-256; raise ModelError for what cannot be read."""
     found, n_bytes = sha256(), 0
-    if str(path).startswith(PYTHON_PREFIX):
-        said = f"{path}: is a function, of which only its answers tell something"
-        raise ModelError(said, f"limex explain {path} DATA")
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
             raise ModelError(f"{path}: is not a plain file", "a model is one file")
