@@ -339,7 +339,10 @@ def test_a_pipeline_s_score_is_explained_as_itself(tmp_path, problem, function):
     pipeline = saved_language_model(tmp_path / "m", problem, 1)
     if function:
         pipeline = type(pipeline)(
-            model=pipeline.model, tokenizer=pipeline.tokenizer, function_to_apply=function
+            task=pipeline.task,
+            model=pipeline.model,
+            tokenizer=pipeline.tokenizer,
+            function_to_apply=function,
         )
     for text in ("not a wonderful film", "boring"):
         found = lime_cli.explain(pipeline, text, samples=64)
