@@ -104,8 +104,8 @@ CROPPED = CodedWarning(
 
 OWN_SIZE = CodedWarning(
     "preprocessing_assumed",
-    "the model takes images of any size, so it gets this one in its own, {} x {}; --size changes "
-    "it",
+    "the model does not say which size it takes, so it gets this image in its own, {} x {}; --size "
+    "changes it",
 )
 
 STRETCHED = CodedWarning(
@@ -364,7 +364,7 @@ class ImageModality(OfFiles):
         values = 255 - photo.values if self.invert else photo.values
         raw = preprocessing.seen(values, view)
         fill, masked, said = self._filled(raw, cut.on_grid, preprocessing, precision)
-        said = (*said, *self._fitting(view), *self._assumed(held))
+        said = (*said, *self._fitting(view, held), *self._assumed(held))
         parts = zip(cut.names, places(cut.labels, view), strict=True)
         return ImageInstance(
             subject=self._subject(source, photo, view, cut, fill, preprocessing),
@@ -415,9 +415,9 @@ class ImageModality(OfFiles):
         numbers = photo.numbers if self.assumed else None
         return None if numbers is None or (numbers.whole and self.network) else numbers
 
-    def _fitting(self, view: View) -> Iterator[CodedWarning]:
-        """Say what nobody asked for: that a preset leaves a part of the image out, proportions that
-        change, and a filter.
+    def _fitting(self, view: View, held: ArrayNumbers | None) -> Iterator[CodedWarning]:
+        """Say what nobody asked for: that a preset leaves a part of the image out, a size that is
+        not that of an array ``held`` as it is, proportions that change, and a filter.
         """
         y, x = view.y, view.x
         seen = round(x.stop - x.start), round(y.stop - y.start)
@@ -425,7 +425,7 @@ class ImageModality(OfFiles):
             words = CROPPED.message.format(self.preprocess, x.length, y.length, *seen)
             yield CROPPED._replace(message=words)
         said = None if self.preprocess else self.given
-        if self.network and self.size is None and said is None:
+        if self.size is None and said is None and held is None:
             yield OWN_SIZE._replace(message=OWN_SIZE.message.format(x.length, y.length))
         if said is not None and said.resample is not None:
             return  # a file beside the model says all of it
