@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from lime_cli.console import folded, gist_of
 from lime_cli.errors import InputError, LimexError, SettingsError
 from lime_cli.explanations import Explanation, Explanations, Failure
 from lime_cli.models.model_file import ModelFile
@@ -345,7 +345,7 @@ class _Asked:
     def explained(self, told: set[str] | None = None) -> tuple[list[Explanation], list[Failure]]:
         """Explain all inputs; return what was found, and what failed.
 
-        Warn of what a reader must know, but for the codes that were ``told`` before.
+        Warn of what a reader must know, but for the kinds that were ``told`` before.
         """
         from lime_cli.formats import Look
         from lime_cli.running.batch import in_memory
@@ -634,19 +634,15 @@ def _in_words() -> Iterator[None]:
 
 def _warn(explanations: list[Explanation], failed: list[Failure], told: set[str]) -> None:
     """Warn once of each kind of thing, and of what failed, but not again of what was ``told``."""
-    first: dict[str, str] = {}
-    counts: Counter[str] = Counter()
-    for explanation in explanations:
-        for code, message in explanation.coded_warnings:
-            first.setdefault(code, message)
-            counts[code] += 1
-    for code, message in first.items():
-        if code in told:
-            continue
-        told.add(code)
-        more = f" ({counts[code]} times)" if counts[code] > 1 else ""
-        sentence = f"{keyworded(message)} [{code}]{more}"
-        warnings.warn(sentence, LimexWarning, stacklevel=_depth())
+    found = [
+        (code, message)
+        for explanation in explanations
+        for code, message in explanation.coded_warnings
+        if code + gist_of(message) not in told
+    ]
+    told.update(code + gist_of(message) for code, message in found)
+    for message, end in folded(found, len(explanations) == 1):
+        warnings.warn(f"{keyworded(message)}{end}", LimexWarning, stacklevel=_depth())
     if failed and len(explanations) + len(failed) > 1:  # else it is raised
         sentence = f"{len(failed)} of the instances failed, the first: {in_python(failed[0].error)}"
         warnings.warn(sentence, LimexWarning, stacklevel=_depth())

@@ -3,12 +3,51 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from lime_cli.errors import LimexError
+
+MOST = 5
+"""Sentences of a code that are shown: those of other kinds, or of other parts of an instance."""
+
+OTHERWISE = re.compile(r"\"[^\"]*\"|'[^']*'|\S*[\d.]\S*")
+"""In what sentences of a kind differ: names in quotes, numbers and names of files."""
+
+
+def gist_of(sentence: str) -> str:
+    """Return what sentences have in common that say the same of many instances."""
+    return OTHERWISE.sub("", sentence)
+
+
+def with_another(known: list[str], sentence: str, alone: bool = False) -> list[str]:
+    """Return the sentences of a code with one that says something else than those ``known``."""
+    if len(known) == MOST or sentence in known:
+        return known
+    same = not alone and gist_of(sentence) in map(gist_of, known)
+    return known if same else [*known, sentence]
+
+
+def folded(found: Iterable[tuple[str, str]], alone: bool) -> Iterator[tuple[str, str]]:
+    """Yield what is to be shown of warnings, (code, message), as ``counted`` does."""
+    sentences: dict[str, list[str]] = {}
+    counts: Counter[str] = Counter()
+    for code, message in found:
+        sentences[code] = with_another(sentences.get(code, []), message, alone)
+        counts[code] += 1
+    return counted(sentences, counts)
+
+
+def counted(sentences: dict[str, list[str]], counts: Counter[str]) -> Iterator[tuple[str, str]]:
+    """Yield each sentence with its code, and behind the last one how often the code came."""
+    for code, known in sentences.items():
+        n = counts[code]
+        more = f" ({n} times{' in all' if len(known) > 1 else ''})" if n > len(known) else ""
+        yield from ((one, f" [{code}]") for one in known[:-1])
+        yield known[-1], f" [{code}]{more}"
 
 
 @dataclass(frozen=True)
@@ -28,22 +67,20 @@ class Console:
         if self.verbose:
             print_line(f"limex: {words}")
 
-    def warn(self, found: Iterable[tuple[str, str]]) -> None:
-        """Print each kind of warning once, (code, message), with how often it came."""
-        first: dict[str, str] = {}
-        counts: Counter[str] = Counter()
-        for code, message in found:
-            first.setdefault(code, message)
-            counts[code] += 1
-        self.warn_counted(first, counts)
+    def warn(self, found: Iterable[tuple[str, str]], alone: bool = False) -> None:
+        """Print warnings, (code, message), each once, of an instance that is ``alone`` or of many.
 
-    def warn_counted(self, first: dict[str, str], counts: Counter[str]) -> None:
-        """Print the first message of each code, with how often the code came."""
-        if self.quiet:
-            return
-        for code, message in first.items():
-            more = f" ({counts[code]} times)" if counts[code] > 1 else ""
-            print_line(f"limex: warning: {message} [{code}]{more}")
+        Of many those stand for each other that differ in numbers and names only.
+        """
+        self._warn(folded(found, alone))
+
+    def warn_counted(self, sentences: dict[str, list[str]], counts: Counter[str]) -> None:
+        """Print the sentences of each code, with how often the code came."""
+        self._warn(counted(sentences, counts))
+
+    def _warn(self, sentences: Iterator[tuple[str, str]]) -> None:
+        for sentence, end in () if self.quiet else sentences:
+            print_line(f"limex: warning: {sentence}{end}")
 
 
 SILENT = Console(quiet=True)

@@ -3,6 +3,7 @@
 import json
 import pickle
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
+import lime_cli
+from lime_cli.console import Console
 from tests.conftest import ROOT
 
 PLACE = "py:tests.warned:"
@@ -124,10 +127,45 @@ def test_a_picture_of_frames_and_a_guessed_scale_are_told_of(limex, tmp_path):
     frames[0].save(tmp_path / "many.gif", save_all=True, append_images=frames[1:])
     frames[0].save(tmp_path / "one.png")
     case = ("explain", "image", PLACE + "brightness", "--segments", "8", "-f", "json")
-    found = codes(limex(*case, tmp_path / "many.gif"))
-    assert found >= {"first_frame", "preprocessing_assumed"}
-    clean = codes(limex(*case, tmp_path / "one.png", "--preprocess", "unit"))
+    done = limex(*case, tmp_path / "many.gif")
+    assert codes(done) >= {"first_frame", "preprocessing_assumed"}
+    assert re.search(r"--size changes it \[\w+\]\n.*--preprocess changes it.* \[\w+\]\n", done.err)
+    clean = codes(limex(*case, tmp_path / "one.png", "--preprocess", "unit", "--size", "24x24"))
     assert not clean & {"first_frame", "preprocessing_assumed"}
+
+
+@pytest.mark.parametrize(
+    ("found", "alone", "shown"),
+    [
+        (["a", "b", "a"], True, ["a [c]", "b [c] (3 times in all)"]),
+        (["a", "b"], False, ["a [c]", "b [c]"]),
+        (["a", "a"], False, ["a [c] (2 times)"]),
+        (['"x" is 1', '"y" is 2.5'], True, ['"x" is 1 [c]', '"y" is 2.5 [c]']),
+        (['"x" is 1', '"y" is 2.5'], False, ['"x" is 1 [c] (2 times)']),
+        (["a.png is b", "c.jpg is b"], False, ["a.png is b [c] (2 times)"]),
+        (list("abcdefg"), True, [*(f"{one} [c]" for one in "abcd"), "e [c] (7 times in all)"]),
+    ],
+)
+def test_different_sentences_of_a_code_are_each_shown(capsys, found, alone, shown):
+    Console().warn([("c", one) for one in found], alone)
+    assert capsys.readouterr().err.splitlines() == [f"limex: warning: {one}" for one in shown]
+
+
+def bright(pixels):
+    return pixels.mean(axis=(1, 2, 3))[:, None]
+
+
+def test_python_warns_of_different_sentences_of_a_code_once():
+    explainer = lime_cli.Explainer(bright, segments=8, samples=64)
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (24, 24, 3), np.uint8))
+    with pytest.warns(lime_cli.LimexWarning) as first:
+        explainer.explain(image)
+    said = [str(one.message) for one in first if "preprocessing_assumed" in str(one.message)]
+    assert len(said) == 2
+    assert "size changes it" in said[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        explainer.explain(image)
 
 
 def test_every_warning_of_the_engine_is_in_the_tables():

@@ -111,8 +111,6 @@ def without_noise(
 
     What components do together is fitted beside it, but left in.
     """
-    if not some:
-        return data[0]
     predictions = data[0].copy()
     for p in some:
         controls = _Controls(ground, int(radius[p]), fits, p, (data[0][p], float(data[1][p])))

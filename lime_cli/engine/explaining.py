@@ -354,10 +354,11 @@ def _conclude(
         tails = [of_rows[i] for i, _ in pairs]
         values = without_tails(ground, fits, radius, (values, originals), tails)
         some = [p for p, tail in enumerate(tails) if tail is not None]
-        fits = _fitted_again(ground, fits, (values, originals), some)
-        radius, good = choose_radius(fits, ground.blind)
+        if some:
+            fits = _fitted_again(ground, fits, (values, originals), some)
+            radius, good = choose_radius(fits, ground.blind)
     some = needy(ground, fits, radius, (values, originals))
-    if ground.masks.uniforms is not None:
+    if some and ground.masks.uniforms is not None:
         values = without_noise(ground, fits, radius, (values, originals), some)
         fits = _fitted_again(ground, fits, (values, originals), some)
         radius, good = choose_radius(fits, ground.blind)
@@ -366,7 +367,10 @@ def _conclude(
     half = None
     first = len(states[0].stages) == 1  # later ones compare with the stage before
     if first and ground.B > 1 and len(ground.kernels) > 1 and ground.d <= MOST:
-        half = choose_radius(halved(ground, values, originals), ground.blind)[0]
+        half, unlike = radius.copy(), ~(good | ground.blind).all(axis=1)
+        if unlike.any():  # where every radius would do, half the samples cannot choose a worse one
+            fewer = halved(ground, values[unlike], originals[unlike])
+            half[unlike] = choose_radius(fewer, ground.blind)[0]
     solve = partial(_solved, ground, fits, radius, (values, originals), settings)
     written: list[tuple[State, list[int]]] = []
     end = 0
@@ -423,8 +427,6 @@ def _fitted_again(
     ground: Ground, fits: Fits, data: tuple[FloatArray, FloatArray], some: list[int]
 ) -> Fits:
     """Fit some problems again, whose predictions (P, n) lack control variates now."""
-    if not some:
-        return fits
     again = fit(ground, data[0][some], data[1][some])
     return fits.but(some, again.about(fits.some(some)))
 

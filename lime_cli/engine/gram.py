@@ -84,6 +84,7 @@ class Ground:
         """(R,): where few regressors may predict better than all."""
         self._grams: dict[int, FloatArray] = {}
         self._whole: dict[int, FloatArray] = {}
+        self._means: dict[int, FloatArray] = {}
         self._least: dict[int, FloatArray] = {}
         self._cells: dict[int, tuple[IntArray, IntArray]] = {}
         self._place_twins(order)
@@ -150,23 +151,34 @@ class Ground:
             self._grams[r] = self._systems([r], slice(1 + self.d))[0]
         return self._grams[r]
 
-    def part(self, r: int, columns: IntArray, folds: IntArray) -> FloatArray:
-        """Return the Gram matrices of some of (1, x) at one radius, (P, f, m, m): of each of some
-        ``folds`` (f,) those of its own ``columns`` (P, f, m).
+    def means(self, r: int) -> FloatArray:
+        """Return the means of all but the intercept that is regressed, at one radius, (F, p - 1),
+        the instance counted.
+        """
+        if r not in self._means:
+            sums = self.sums[r]
+            folds = sums.sum(axis=0) - np.concatenate([0 * sums[:1], sums])
+            mass = folds[:, :1] + self.own[r] * np.concatenate([[1.0], self.rest])[:, None]
+            self._means[r] = (folds / mass)[:, 1:]
+        return self._means[r]
+
+    def part(self, r: int, columns: IntArray) -> FloatArray:
+        """Return the Gram matrices of some of (1, x) at one radius, (P, F, m, m): of each fold
+        those of its own ``columns`` (P, F, m).
         """
         p = self.X.shape[2]
         if p > KEPT_WHOLE:
-            return np.stack([self._part_of_many(r, some, folds) for some in columns])
+            return np.stack([self._part_of_many(r, some) for some in columns])
         if r not in self._whole:
             self._whole[r] = self._systems([r], slice(p))[0]
-        rows = p * (columns + p * folds[:, None])
+        rows = p * (columns + p * np.arange(self.F)[:, None])
         return self._whole[r].take(rows[..., None] + columns[:, :, None])
 
-    def _part_of_many(self, r: int, columns: IntArray, folds: IntArray) -> FloatArray:
+    def _part_of_many(self, r: int, columns: IntArray) -> FloatArray:
         every, places = np.unique(columns, return_inverse=True)
         places = places.reshape(columns.shape)
-        grams = self._systems([r], every)[0]
-        return np.asarray(grams[folds[:, None, None], places[:, :, None], places[:, None]])
+        grams, folds = self._systems([r], every)[0], np.arange(self.F)[:, None, None]
+        return np.asarray(grams[folds, places[:, :, None], places[:, None]])
 
     def _systems(self, radii: Sequence[int], columns: slice | IntArray) -> FloatArray:
         """Return the Gram matrices of some of (1, x), of which 1 is the first, at some radii,

@@ -98,36 +98,31 @@ def fit_few(
     better, some = np.zeros(len(y), bool), np.flatnonzero(losses > least * raw)
     if not len(some):
         return better
-    folds = np.arange(1, ground.F)
-    few = _strongest(ground, r, c[some, 1:], folds)
-    missed = y[some] - np.matmul(ground.X, few[..., None])[..., 0]
+    few = _strongest(ground, r, c[some])
+    missed = y[some] - np.matmul(ground.X, few[:, 1:, :, None])[..., 0]
     fewer = np.einsum("pbl,pbl,bl->p", missed, missed, ground.w[r]) < losses[some]
     better[some] = fewer
-    whole[0][better, 1:], whole[1][better] = few[fewer], missed[fewer]
-    whole[0][better, :1] = _strongest(ground, r, c[better, :1], np.arange(1))
+    whole[0][better], whole[1][better] = few[fewer], missed[fewer]
     return better
 
 
-def _strongest(ground: Ground, r: int, c: FloatArray, folds: IntArray) -> FloatArray:
-    """Fit what goes along most with the predictions, (P, f, p), by products with these in some
-    ``folds`` (f,), (P, f, p); the others get nothing.
+def _strongest(ground: Ground, r: int, c: FloatArray) -> FloatArray:
+    """Fit what goes along most with the predictions, (P, F, p), by products with these, (P, F, p);
+    the others get nothing.
     """
+    P, F, _ = c.shape
     n = int(min(SCREENED, max(1, ground.effective[r] / 8)))
-    own = ground.own[r] * np.concatenate([[1.0], ground.rest])
-    sums = ground.sums[r].sum(axis=0) - np.concatenate([0 * ground.sums[r, :1], ground.sums[r]])
-    sums, own = sums[folds], own[folds]
-    along = np.abs(c - sums / (sums[:, :1] + own[:, None]) * c[..., :1])[..., 1:]
-    columns = np.zeros((*c.shape[:2], 1 + n), np.int64)
+    along = np.abs(c[..., 1:] - ground.means(r) * c[..., :1])
+    columns = np.zeros((P, F, 1 + n), np.int64)
     columns[..., 1:] = 1 + _largest(along, n)
-    coefficients, ones = np.zeros_like(c), np.arange(1 + n)
-    room = max(1, TOGETHER // (len(folds) * (1 + n) ** 2))
-    for start in range(0, len(c), room):
+    coefficients, ones, folds = np.zeros_like(c), np.arange(1 + n), np.arange(F)[:, None]
+    room = max(1, TOGETHER // (F * (1 + n) ** 2))
+    for start in range(0, P, room):
         lot = slice(start, start + room)
-        some = ground.part(r, columns[lot], folds)
+        some = ground.part(r, columns[lot])
         some[..., ones, ones] += CONDITIONING * np.einsum("pfii->pf", some)[..., None]
-        wanted = np.take_along_axis(c[lot], columns[lot], -1)
-        solved = np.linalg.solve(some, wanted[..., None])[..., 0]
-        np.put_along_axis(coefficients[lot], columns[lot], solved, axis=-1)
+        places = np.arange(start, min(P, start + room))[:, None, None], folds, columns[lot]
+        coefficients[places] = np.linalg.solve(some, c[places][..., None])[..., 0]
     return coefficients
 
 

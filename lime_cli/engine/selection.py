@@ -125,7 +125,9 @@ class _Walk:
         self.penalty = self.start.copy()
         self.joining = np.ones(P, bool)
         self.running = (self.start > stop) & (self.start > 1e-300)
-        self.lost = np.zeros(P, bool)
+        self.lost, self.active = np.zeros(P, bool), np.zeros(P, np.int64)
+        self.partial = bool((given.place < 0).any())
+        """Whether some rows of the Gram matrices are not there."""
         self.slots = {
             "column": np.full((0, P), -1),
             "entered": np.zeros((0, P), np.int64),
@@ -178,14 +180,16 @@ class _Walk:
         while some.any():
             size = np.where(self.closed, -1.0, np.abs(self.residual))
             best = size.argmax(axis=0)
-            joins = size[best, self.all] >= 0
+            largest = size[best, self.all]
+            joins = largest >= 0
             if not joins.all():
-                self.running &= ~(some & ~joins & (self.column < 0).all(axis=0))
+                self.running &= ~(some & ~joins & (self.active == 0))
                 some = some & joins
             fresh = self._enter(some, best, step)
             self.closed[best[some], self.all[some]] = True
-            tied = np.abs(self.residual[best, self.all]) >= self.penalty * (1 - 1e-9)
-            some = some & ~fresh & tied
+            some = some & ~fresh
+            if some.any():
+                some &= largest >= self.penalty * (1 - 1e-9)
 
     def _enter(self, some: BoolArray, best: IntArray, step: int) -> BoolArray:
         """Give ``best`` a slot, bordering the inverse, where the active ones do not explain it."""
@@ -193,25 +197,29 @@ class _Walk:
         solved, own = dot(self.inverse, between), self.variance[best, self.all]
         left = own - dot(between, solved)
         fresh = some & (left > COLLINEAR * own)
-        lost = fresh & (self.given.place[self.which, best] < 0)
-        self.lost |= lost
-        self.running &= ~lost
-        fresh &= ~lost
+        if self.partial:
+            lost = fresh & (self.given.place[self.which, best] < 0)
+            self.lost |= lost
+            self.running &= ~lost
+            fresh &= ~lost
         slot = (self.column < 0).argmax(axis=0)
         solved[slot, self.all] = -1.0
-        shrunk = solved / np.where(fresh, left, np.inf)
+        every = bool(fresh.all())
+        shrunk = solved / (left if every else np.where(fresh, left, np.inf))
         if self.inverse.size <= IN_ONE:
             self.inverse += shrunk[:, None] * solved
         else:
             for k in range(len(solved)):
                 self.inverse[k] += shrunk[k] * solved
-        good = np.flatnonzero(fresh)
-        slot, best = slot[good], best[good]
+        good, which = self.all, self.which
+        if not every:
+            good = np.flatnonzero(fresh)
+            slot, best, which = slot[good], best[good], which[good]
         self.column[slot, good], self.entered[slot, good] = best, step
-        self.sign[slot, good] = np.where(self.residual[best, good] < 0, -1.0, 1.0)
-        which = self.which[good]
+        self.sign[slot, good] = np.copysign(1.0, self.residual[best, good])
+        self.active[good] += 1
         entered = self.given.rows[which, self.given.place[which, best]].T
-        if len(good) == len(self.all) and (slot == slot[0]).all():
+        if every and (slot == slot[0]).all():
             row = np.multiply(entered, self.unit, out=self.rows[slot[0]])
             row *= self.unit[best, good]
         else:
@@ -223,30 +231,31 @@ class _Walk:
         """Move along the equiangular direction to the next event: a join, a drop or the end."""
         steps, fall = self._direction()
         drops = np.where(self.held * steps < 0, -self.held / steps, np.inf)
-        drop, ends = drops.min(axis=0), self.penalty - self.stop
-        size = np.minimum(np.minimum(self._until_join(fall), drop), ends)
-        size = np.where(self.running, size, 0.0)
+        drop = drops.min(axis=0)
+        size = np.minimum(np.minimum(self._until_join(fall), drop), self.penalty - self.stop)
+        size[~self.running] = 0.0
         self.held += size * steps
         self.residual -= size * fall
         self.penalty = self.penalty - size
         gone = self.running & (drop <= size)
         if gone.any():
             self._leave(np.flatnonzero(gone), drops)
-        full = (self.column >= 0).sum(axis=0) >= self.n_active
         ended = self.penalty <= self.stop + NOTHING_LEFT * self.start
         self.joining = ~gone
-        self.running &= ~(ended | (full & ~gone & (self.stop == 0)))
+        if self.stop == 0:
+            ended |= (self.active >= self.n_active) & self.joining
+        self.running &= ~ended
 
     def _direction(self) -> tuple[FloatArray, FloatArray]:
         """Return the slots' directions (m, P) and how fast each correlation falls (d, P)."""
-        steps = dot(self.inverse, self.sign)
-        fall = dot(self.rows.transpose(1, 0, 2), steps)
+        steps, rows = dot(self.inverse, self.sign), self.rows.transpose(1, 0, 2)
+        fall = dot(rows, steps)
         missed = np.where(self.column >= 0, self.sign - fall[self.column, self.all], 0.0)
-        coarse = np.abs(missed).max(axis=0) > IMPRECISE
+        coarse = np.abs(missed) > IMPRECISE
         if coarse.any():
-            more = np.where(coarse, dot(self.inverse, missed), 0.0)
+            more = np.where(coarse.any(axis=0), dot(self.inverse, missed), 0.0)
             steps += more
-            fall += dot(self.rows.transpose(1, 0, 2), more)
+            fall += dot(rows, more)
         return steps, fall
 
     def _until_join(self, fall: FloatArray) -> FloatArray:
@@ -262,6 +271,7 @@ class _Walk:
         """Empty the slot that comes to zero first, and take it out of the inverse."""
         slot = drops[:, some].argmin(axis=0)
         self.closed[self.column[slot, some], some] = False
+        self.active[some] -= 1
         own = self.inverse[:, slot, some]
         left: FloatArray = self.inverse[:, :, some] - own[:, None] * (
             own / own[slot, range(len(some))]
@@ -278,9 +288,7 @@ def met(room: FloatArray, speed: FloatArray) -> FloatArray:
     """Return when ``room`` is used up; never where the ``speed`` is none."""
     meets: FloatArray = np.maximum(room, 0.0)
     meets /= speed
-    late = speed <= 1e-12
-    if late.any():
-        meets[late] = np.inf
+    np.putmask(meets, speed <= 1e-12, np.inf)
     return meets
 
 

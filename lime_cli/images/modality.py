@@ -19,6 +19,7 @@ from lime_cli.engine.model import CodedWarning, FloatArray, IntArray
 from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.files import digest_of
 from lime_cli.images.fills import LIKE_LIME, OTHERS, filled, is_fill, weak
+from lime_cli.images.grey import OPENCV, PILLOW
 from lime_cli.images.numbers import MAX_PIXELS, ArrayNumbers, ImageReading
 from lime_cli.images.pixels import Photo, read_image
 from lime_cli.images.segmenters import quickshift_like_lime
@@ -31,7 +32,7 @@ from lime_cli.images.segments import (
     kept_map,
     places,
 )
-from lime_cli.images.view import MODES, Pixels, Preprocessing, Values, View, preset
+from lime_cli.images.view import GREY_BY_OPENCV, MODES, Pixels, Preprocessing, Values, View, preset
 from lime_cli.modality import OfFiles
 from lime_cli.models.model_file import ModelInput, PixelsInput
 from lime_cli.registry import AUTO_FILL, FILLS, LAYOUTS, LIME_SEGMENTER, RESAMPLES, SEGMENTERS
@@ -104,8 +105,8 @@ CROPPED = CodedWarning(
 
 OWN_SIZE = CodedWarning(
     "preprocessing_assumed",
-    "the model takes images of any size, so it gets this one in its own, {} x {}; --size changes "
-    "it",
+    "the model does not say which size it takes, so it gets this image in its own, {} x {}; --size "
+    "changes it",
 )
 
 STRETCHED = CodedWarning(
@@ -182,6 +183,8 @@ class ImageModality(OfFiles):
     """Whether the model itself says how many channels it takes."""
     network: bool = False
     """Whether the model is known to take images, which whole numbers are scaled for."""
+    grey_said: bool = False
+    """Whether the user said that the model takes grey."""
     given: PixelsInput | None = None
     """What lies beside the model and says that, in the place of a preset."""
     said: tuple[CodedWarning, ...] = ()
@@ -227,7 +230,7 @@ class ImageModality(OfFiles):
     def preprocessing(self) -> Preprocessing:
         """What becomes of pixels: the preset with the options that override it."""
         base = preset(self.preprocess or "unit", self.size)
-        given = self.given
+        given, channels = self.given, _order(self.channels)
         if given is not None and self.preprocess is None:
             base = Preprocessing(
                 resize=given.resize,
@@ -236,7 +239,7 @@ class ImageModality(OfFiles):
                 mean=given.mean,
                 std=given.std,
                 resample=base.resample if given.resample is None else given.resample,
-                channels="L" if self.channels == "L" else given.channels or base.channels,
+                channels="L" if channels == "L" else given.channels or base.channels,
                 floored=given.floored,
             )
         return Preprocessing(
@@ -246,7 +249,7 @@ class ImageModality(OfFiles):
             scale=base.scale if self.scale is None else self.scale,
             mean=self.mean or base.mean,
             std=self.std or base.std,
-            channels=self.channels or base.channels,
+            channels=channels or base.channels,
             resample=RESAMPLES.index(self.resample) if self.resample else base.resample,
             floored=base.floored,
         )
@@ -260,7 +263,7 @@ class ImageModality(OfFiles):
         said: tuple[CodedWarning, ...] = ()
         scale, network = self.scale, model_input.kind == "image"
         if not model_input.size:
-            asked = self.size, self.channels and _channels(self.channels)
+            asked = self.size, self.channels and _order(_channels(self.channels))
             model_input, found, said = as_pixels(model_input, self._untouched, *asked)
             scale = scale if found is None else found
         if scale is None and self._of_whole_pixels(model_input):
@@ -301,6 +304,7 @@ class ImageModality(OfFiles):
             assumed=assumed,
             open=assumed and not counted and not network and self.pixel_range is None,
             fixed=n_channels is not None,
+            grey_said=self.grey_said or (self.channels is not None and not self.fixed),
             network=network,
             given=pixels,
             predictions=model_input.predict_few,
@@ -338,6 +342,7 @@ class ImageModality(OfFiles):
             whole_too=not self.network,
             own_channels=self.open,
             fixed=self.fixed,
+            grey=self._grey,
             opaque=self.given is not None and self.preprocess is None,
         )
         path = source.path if isinstance(source.path, Held) else local(source.path)
@@ -364,7 +369,7 @@ class ImageModality(OfFiles):
         values = 255 - photo.values if self.invert else photo.values
         raw = preprocessing.seen(values, view)
         fill, masked, said = self._filled(raw, cut.on_grid, preprocessing, precision)
-        said = (*said, *self._fitting(view), *self._assumed(held))
+        said = (*said, *self._fitting(view, held), *self._assumed(held))
         parts = zip(cut.names, places(cut.labels, view), strict=True)
         return ImageInstance(
             subject=self._subject(source, photo, view, cut, fill, preprocessing),
@@ -415,9 +420,9 @@ class ImageModality(OfFiles):
         numbers = photo.numbers if self.assumed else None
         return None if numbers is None or (numbers.whole and self.network) else numbers
 
-    def _fitting(self, view: View) -> Iterator[CodedWarning]:
-        """Say what nobody asked for: that a preset leaves a part of the image out, proportions that
-        change, and a filter.
+    def _fitting(self, view: View, held: ArrayNumbers | None) -> Iterator[CodedWarning]:
+        """Say what nobody asked for: that a preset leaves a part of the image out, a size that is
+        not that of an array ``held`` as it is, proportions that change, and a filter.
         """
         y, x = view.y, view.x
         seen = round(x.stop - x.start), round(y.stop - y.start)
@@ -425,7 +430,7 @@ class ImageModality(OfFiles):
             words = CROPPED.message.format(self.preprocess, x.length, y.length, *seen)
             yield CROPPED._replace(message=words)
         said = None if self.preprocess else self.given
-        if self.network and self.size is None and said is None:
+        if self.size is None and said is None and held is None:
             yield OWN_SIZE._replace(message=OWN_SIZE.message.format(x.length, y.length))
         if said is not None and said.resample is not None:
             return  # a file beside the model says all of it
@@ -448,6 +453,13 @@ class ImageModality(OfFiles):
         if held is None:
             words += ", --preprocess raw to 0 to 255"
         return (*self.said, ASSUMED._replace(message=words))
+
+    @property
+    def _grey(self) -> str:
+        """Who makes grey of colours, as a person or a file beside the model says."""
+        given = None if self.preprocess else self.given
+        said = self.grey_said or (given is not None and given.resample is not None)
+        return OPENCV if self.channels == GREY_BY_OPENCV else PILLOW if said else ""
 
     @property
     def _untouched(self) -> bool:
@@ -489,6 +501,7 @@ class ImageModality(OfFiles):
             "fill": fill,
             "input": {**_facts(preprocessing), "size": [view.y.grid, view.x.grid]},
             **({"pixel_range": self.pixel_range} if self.pixel_range else {}),
+            **({"grey": OPENCV} if self.channels == GREY_BY_OPENCV else {}),
             **({"invert": True} if self.invert else {}),
             **({"show": self.show} if self.show else {}),
             "label_map": kept_map(cut.labels, view),
@@ -609,6 +622,11 @@ def _counted(n_channels: int | None, named: str, size: tuple[int, int] | None) -
 def _channels(said: str) -> str | None:
     """Spell 1 and 3 channels as grey and colours, none as what the preset says."""
     return {"1": "L", "3": "RGB"}.get(said, said) or None
+
+
+def _order(channels: str | None) -> str | None:
+    """Return the channels that are meant, whoever makes grey of colours."""
+    return "L" if channels == GREY_BY_OPENCV else channels
 
 
 def _check(good: bool, option: str, value: object, wanted: str) -> None:

@@ -43,6 +43,8 @@ class ImageReading:
     """Whether it is given as many channels as an array has that has an axis of them."""
     fixed: bool = False
     """Whether the model itself says how many channels it takes."""
+    grey: str = ""
+    """Who makes grey of colours, where somebody said it: ``Pillow`` or ``OpenCV``."""
     opaque: bool = False
     """Whether transparent pixels keep their own colours, as where Pillow converts to RGB."""
 

@@ -17,6 +17,7 @@ from PIL import Image, ImageOps
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import InputError
 from lime_cli.files import digest_of, nearest_file
+from lime_cli.images.grey import OPENCV, grey_of_file, is_known, unknown, weighted
 from lime_cli.images.numbers import (
     SAVE_ONE,
     ArrayNumbers,
@@ -138,8 +139,14 @@ def read_image(file: Path | Held, reading: ImageReading | None = None) -> Photo:
         array = read_npy(path.name, data, reading.max_pixels)
         reading = with_own_channels(array.shape, reading)
         numbers, said = channels_last(path.name, with_channels(array), reading)
+        pixels, values = from_numbers(path.name, numbers, reading)
+        if reading.grey == OPENCV and values.shape[2] == 3:
+            if values.dtype != np.uint8:
+                raise unknown(path.name)
+            values = weighted(values, "array")
         found = Decoded(
-            *from_numbers(path.name, numbers, reading),
+            pixels,
+            values,
             1,
             (*said, *said_of(path.name, numbers, reading)),
             ArrayNumbers.of(numbers, reading),
@@ -217,6 +224,16 @@ def _decoded(name: str, data: bytes, reading: ImageReading) -> Decoded:
             f"{name}: the image is cut short or damaged", "copy or export it again"
         ) from None
     found = _photographed(name, turned, image.format, reading, n_frames)
+    if reading.grey == OPENCV:
+        if found.values.dtype != np.uint8:
+            raise unknown(name)
+        return found._replace(
+            values=grey_of_file(name, data, turned, image.format), warnings=()
+        )  # which drops transparency and turns images
+    if reading.channels == "L" and not reading.grey and is_known(turned, image.format):
+        colours = (found.values != found.values[..., :1]).any()
+        said = GREYED._replace(message=GREYED.message.format(name))
+        found = found._replace(warnings=(*found.warnings, *[said] * bool(colours)))
     if turn not in TURNS or reading.opaque:  # processors turn images too
         return found
     said = TURNED._replace(message=TURNED.message.format(name))
@@ -225,6 +242,12 @@ def _decoded(name: str, data: bytes, reading: ImageReading) -> Decoded:
 
 ORIENTATION, TURNS = 0x0112, range(2, 9)
 """Where EXIF says how a camera was held, and what it says of one that was not held upright."""
+
+GREYED = CodedWarning(
+    "grey_assumed",
+    "the colours of {} become grey as by Pillow's convert('L'); --channels L confirms it, "
+    "--channels L-opencv makes it as cv2.imread with IMREAD_GRAYSCALE, which may differ",
+)
 
 TURNED = CodedWarning(
     "turned",
@@ -236,6 +259,8 @@ TURNED = CodedWarning(
 
 def _tiff(name: str, data: bytes, reading: ImageReading) -> Decoded:
     numbers, n_pages = read_tiff(name, data, reading.max_pixels)
+    if reading.grey == OPENCV:
+        raise unknown(name)
     warnings = said_of(name, numbers, reading)
     return Decoded(*from_numbers(name, numbers, reading), n_pages, warnings)
 

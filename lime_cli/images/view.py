@@ -286,6 +286,9 @@ def _carried(labels: IntArray, rows: IntArray, columns: IntArray) -> IntArray:
 
 MODES = ("RGB", "BGR", "L")
 
+GREY_BY_OPENCV = "L-opencv"
+"""Of ``--channels``: grey, that OpenCV makes of a file."""
+
 LUMA = (0.299, 0.587, 0.114)
 """Shares of red, green and blue in grey (ITU-R BT.601), as Pillow takes them."""
 
@@ -320,7 +323,7 @@ class Preprocessing:
             words = f"--resize {self.resize}: the model's input is larger, {max(self.size)}"
             raise SettingsError(words, f"give {way}, or a larger number")
         if not (self.channels.isdecimal() and int(self.channels) > 0):
-            _one_of("--channels", self.channels, (*MODES, "a number"))
+            _one_of("--channels", self.channels, (*MODES, GREY_BY_OPENCV, "a number"))
         for option, values in (("--mean", self.mean), ("--std", self.std)):
             if len(values) not in (1, self.n_channels):
                 said = f"{len(values)} numbers for the channels {self.channels}"

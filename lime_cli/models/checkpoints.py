@@ -76,7 +76,10 @@ def load(file: ModelFile, content: Content) -> Predictor:
             )
         tokenizer = _built("AutoTokenizer", beside, file)
         return of_transformer(network, tokenizer, file, origin, export)
-    return Predictor(_activated(file, export), _way_of_images(network, export, origin))
+    activated = _activated(file, export)
+    warnings = export.warnings if activated is not file else ()
+    way = _way_of_images(network, export, origin)._replace(warnings=warnings)
+    return Predictor(activated, way)
 
 
 def check_weights(folder: Path) -> None:
@@ -116,7 +119,7 @@ def _built(kind: str, folder: Path, file: ModelFile) -> Any:
 
 def _activated(file: ModelFile, export: Export) -> ModelFile:
     said = export.activation
-    known = file.activation != "auto" or said is None
+    known = file.activation != "auto" or file.task == "regression" or said is None
     return file if known else file._replace(activation=str(said))
 
 
@@ -133,7 +136,8 @@ def _way_of_images(network: Any, export: Export, origin: Origin) -> Way:
         layout="NCHW",
         pixels=pixels,
     )
-    stated = Stated("classification", export.classes, label=export.label)
+    task = "regression" if export.activation == "none" else "classification"
+    stated = Stated(task, export.classes, label=export.label)
 
     def predict(inputs: Any) -> Any:
         import torch

@@ -680,6 +680,12 @@ LOGIT = CodedWarning(
     "the output is read as a number; if it is a logit, --activation sigmoid makes a probability",
 )
 
+ONE_COLUMN = CodedWarning(
+    "activation_assumed",
+    "the one output is read as {}; if it is a logit, --activation sigmoid makes a probability; "
+    "--task regression explains the number itself",
+)
+
 TWICE = CodedWarning(
     "already_probabilities",
     "the outputs are probabilities before --activation {}, which flattens them; leave it out",
@@ -755,6 +761,10 @@ def _assumed(
         yield INDEPENDENT._replace(message=INDEPENDENT.message.format(told))
     if reading == "scores":
         yield LOGITS
+    elif reading == "margin" and not stated.margins:
+        yield _read_as("a decision value, above 0 for the class")
+    elif reading == "probability" and stated.logit and stated.task is None:
+        yield _read_as("a probability")
     elif stated.table and file.task == "auto" and not (stated.task or stated.classes):
         yield from [NUMBERS] if reading == "numbers" and not _one(values, stated) else []
     elif (
@@ -769,6 +779,10 @@ def _assumed(
             yield PLACE
         elif stated.column and _within(values[:1]) and (values[:1] % 1).any():
             yield SHARE
+
+
+def _read_as(what: str) -> CodedWarning:
+    return ONE_COLUMN._replace(message=ONE_COLUMN.message.format(what))
 
 
 def _are_places(raw: Any, n_classes: int, n: int) -> bool:
@@ -790,6 +804,9 @@ FEW = 10
 def _task(file: ModelFile, stated: Stated, values: FloatArray, named: bool) -> str:
     if file.task != "auto":
         return file.task
+    known, open_ = file.classes or stated.classes or (), stated.margins or stated.independent
+    if file.activation == "none" and len(known) == values.shape[1] == 1 and not open_:
+        return "regression"  # a score that is called by the model's one label, as a reward is
     if stated.task is not None:
         return stated.task
     said = named or file.classes or file.activation in ACTIVATIONS

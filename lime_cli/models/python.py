@@ -300,8 +300,14 @@ def _of_pipeline(pipeline: Any, file: ModelFile, origin: Origin) -> Way:
             f"{origin.name}: a pipeline of the task {task!r} gives no scores of classes",
             "give a text-classification or image-classification pipeline, or a function",
         )
-    several = getattr(pipeline.model.config, "problem_type", "") == "multi_label_classification"
-    stated = Stated("classification", names, independent=several)
+    kind = getattr(pipeline.model.config, "problem_type", "")
+    function = getattr(pipeline, "_postprocess_params", {}).get("function_to_apply")
+    plain = kind == "regression" if function is None else "none" in str(function).lower()
+    stated = Stated(
+        "regression" if plain and len(names) == 1 else "classification",
+        names,
+        independent=kind == "multi_label_classification",
+    )
 
     def scores(rows: list[list[dict[str, Any]]]) -> Any:
         found = [{one["label"]: one["score"] for one in row} for row in rows]
@@ -341,7 +347,8 @@ def of_transformer(
         )
     export = export or Export(config=network.config.to_dict())
     said = export.activation or "softmax"
-    if file.activation == "auto" and file.task != "regression":
+    open_ = file.activation == "auto" and file.task != "regression"
+    if open_:
         file = file._replace(activation=said)
     stated = Stated(
         "regression" if said == "none" else "classification",
@@ -375,7 +382,8 @@ def of_transformer(
 
     reading = _reading_of(tokenizer, cut, BYTES * (export.width or 1))
     given = ModelInput(origin.name, "text", max_tokens=longest, reading=reading)
-    return Predictor(file, Way(origin, predict, stated, given, method="logits"))
+    warnings = export.warnings if open_ else ()
+    return Predictor(file, Way(origin, predict, stated, given, method="logits", warnings=warnings))
 
 
 def _calls(lengths: Sequence[int], most: int) -> Iterator[list[int]]:

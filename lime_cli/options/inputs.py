@@ -442,7 +442,7 @@ class ImageOptions(Options, heading="Input"):
     mean: tuple[str, ...] = listed("--mean", "Mean of each channel, subtracted after scaling.")
     std: tuple[str, ...] = listed("--std", "Standard deviation that each channel is divided by.")
     channels: str | None = option(
-        "--channels", "Order or number of the model's channels.", metavar="RGB|BGR|L|N"
+        "--channels", "Order or number of the model's channels.", metavar="RGB|BGR|L|L-opencv|N"
     )
     max_pixels: int = option(
         "--max-pixels", "Largest number of pixels of an image.", default=50000000, metavar="N"

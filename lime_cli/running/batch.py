@@ -327,7 +327,7 @@ def into_stream(run: Run, output: Output, alone: bool) -> int:
         else:
             FORMATS[output.format](_explanations(found, run, output), stream, run.look)
     if output.format != "table":
-        output.console.warn(warnings)
+        output.console.warn(warnings, alone)
     if alone and run.keeps and output.console.verbose:
         seconds = time.monotonic() - run.began
         output.console.detail(f"1 explained in {seconds:.2f} s{manner(run.light_job())}")

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from lime_cli import files
+from lime_cli.console import with_another
 from lime_cli.engine.predictions import NOTHING, CallCounts
 from lime_cli.errors import OutputError, and_more
 from lime_cli.files import digest_of, json_line, json_page
@@ -49,8 +50,8 @@ class Tally:
     """Of targets, by the fidelity in hundredths."""
     warnings: Counter[str] = field(default_factory=Counter)
     """By code."""
-    sentences: dict[str, str] = field(default_factory=dict)
-    """The first warning of each code, in input order."""
+    sentences: dict[str, list[str]] = field(default_factory=dict)
+    """The first warnings of each code that say something else, in input order."""
     examples: list[str] = field(default_factory=list)
     """The first failures in words, in input order."""
     call_counts: CallCounts = NOTHING
@@ -77,9 +78,9 @@ class Tally:
         self.examples = [*self.examples, words][:EXAMPLES]
 
     def count_warning(self, code: str, sentence: str) -> None:
-        """Count a warning; the first sentence of a code stands for all."""
+        """Count a warning; the first sentence of a code stands for those of its kind."""
         self.warnings[code] += 1
-        self.sentences.setdefault(code, sentence)
+        self.sentences[code] = with_another(self.sentences.get(code, []), sentence)
 
     def add(self, other: Tally) -> None:
         """Add what comes after in input order."""
@@ -89,7 +90,9 @@ class Tally:
         self.failures.update(other.failures)
         self.fidelities.update(other.fidelities)
         self.warnings.update(other.warnings)
-        self.sentences = {**other.sentences, **self.sentences}
+        for code, sentences in other.sentences.items():
+            for sentence in sentences:
+                self.sentences[code] = with_another(self.sentences.get(code, []), sentence)
         self.examples = [*self.examples, *other.examples][:EXAMPLES]
 
     def data(self) -> dict[str, Any]:
@@ -130,7 +133,7 @@ class Tally:
             "model_calls": self.call_counts._asdict(),
             "fidelity": {name: self._fidelity_at(share) for name, share in _QUANTILES.items()},
             "warnings": {
-                code: {"count": count, "message": self.sentences[code]}
+                code: {"count": count, "message": self.sentences[code][0]}
                 for code, count in sorted(self.warnings.items())
             },
         }

@@ -205,23 +205,38 @@ def _has_words(column: Iterable[Any]) -> bool:
 def _of_frame(frame: Any) -> HeldTable:
     import pandas
 
-    header = tuple(map(str, frame.columns))
-    series = [one for _, one in frame.items()]
+    names, types = list(frame.columns), list(frame.dtypes)
+    header = tuple(map(str, names))
     index = frame.index
     plain = isinstance(index, pandas.RangeIndex) and (index.start, index.step) == (0, 1)
+    words = {place for place, one in enumerate(types) if not _is_plain(one)}
     return HeldTable(
         header=header,
-        columns=tuple(map(_column, series)),
+        columns=tuple(_columns(frame, types)),
         n_rows=len(frame),
-        texts=frozenset(n for n, one in zip(header, series, strict=True) if _is_text(one)),
+        texts=frozenset(header[place] for place in words if _is_text(frame.iloc[:, place])),
         labels=None if plain else tuple(map(str, index)),
-        dtypes={name: one.dtype for name, one in zip(header, series, strict=True)},
+        dtypes=dict(zip(header, types, strict=True)),
         names={
-            word: one
-            for word, one in zip(header, frame.columns, strict=True)
-            if not isinstance(one, str)
+            word: one for word, one in zip(header, names, strict=True) if not isinstance(one, str)
         },
     )
+
+
+def _columns(frame: Any, types: Sequence[Any]) -> Iterator[Any]:
+    """Yield the columns of a frame; of few rows those of one type in one step, which pandas does as
+    soon as one of them.
+    """
+    at_once: dict[Any, Iterator[Any]] = {}
+    for place, dtype in enumerate(types):
+        if not _is_plain(dtype) or len(frame) > CHUNK:
+            yield _column(frame.iloc[:, place])
+            continue
+        if dtype not in at_once:
+            same = [own for own, one in enumerate(types) if one == dtype]
+            some = frame if len(same) == len(types) else frame.iloc[:, same]
+            at_once[dtype] = iter(some.to_numpy().T)
+        yield next(at_once[dtype])
 
 
 def _column(series: Any) -> Any:

@@ -61,4 +61,4 @@ def profile(options: ProfileOptions, columns: SchemaOptions, file: DialectOption
     data = profiled(fetched(options.train), file.dialect(), columns.schema(), columns.drop, least)
     with output.opened() as stream:
         stream.write(json.dumps(data).encode() + b"\n")
-    output.console.warn((one["code"], one["message"]) for one in data["warnings"])
+    output.console.warn(((one["code"], one["message"]) for one in data["warnings"]), alone=True)

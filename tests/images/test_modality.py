@@ -213,10 +213,11 @@ def test_the_engine_finds_what_it_needs(tmp_path: Path) -> None:
 
 
 def test_assumed_preprocessing_is_said_once_nobody_said_it(tmp_path: Path) -> None:
-    codes = [warning.code for warning in read(tmp_path, scene(), ModelInput()).warnings]
+    given = ModelInput(size=scene().shape[:2])
+    codes = [warning.code for warning in read(tmp_path, scene(), given).warnings]
     assert codes == ["preprocessing_assumed"]
-    assert read(tmp_path, scene(), ModelInput(), scale=1.0).warnings == ()
-    assert read(tmp_path, scene(), ModelInput(), preprocess="raw").warnings == ()
+    assert read(tmp_path, scene(), given, scale=1.0).warnings == ()
+    assert read(tmp_path, scene(), given, preprocess="raw").warnings == ()
 
 
 def test_explicit_options_override_the_preset_of_the_model() -> None:

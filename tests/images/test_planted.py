@@ -682,10 +682,14 @@ def test_a_filter_that_nobody_named_is_said_where_an_image_is_resized(tmp_path):
         (whole._replace(size=size, pixels=PixelsInput()), {}, True),
         (whole, {}, False),
         (whole._replace(size=None), {}, False),
+        (ModelInput(), {}, False),
+        (ModelInput(), {"preprocess": "unit"}, False),
+        (ModelInput(), {"size": (SIDE, SIDE)}, False),
     ):
         modality = ImageModality((path,), **options).fitted(given)
         said = modality.read(next(modality.sources())).warnings
-        assert any("of any size" in one.message for one in said) == (given.size is None)
+        free = given.size is None and "size" not in options
+        assert any("; --size changes" in one.message for one in said) == free
         found = [one.message for one in said if one.code == "resample_assumed"]
         assert len(found) == expected, (given, options)
         assert all("bilinear" in one and "--resample" in one for one in found)

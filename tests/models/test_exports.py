@@ -95,6 +95,33 @@ def test_the_problem_type_says_what_becomes_of_logits(tmp_path, config, n_labels
     assert model.identity.targets == names
 
 
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"id2label": {"0": "LABEL_0"}}, True),
+        ({"id2label": "", "num_labels": 1}, True),
+        ({}, False),
+        ({"id2label": {"0": "LABEL_0"}, "problem_type": "multi_label_classification"}, False),
+        (
+            {
+                "id2label": {"0": "LABEL_0"},
+                "sentence_transformers": {"activation_fn": "torch.nn.modules.activation.Sigmoid"},
+            },
+            False,
+        ),
+    ],
+)
+def test_a_score_that_means_nothing_may_be_no_probability(tmp_path, config, said):
+    """A reward model's configuration says as little as a classifier's of one label."""
+    folder = export(tmp_path / "m", config=config, n_labels=1)
+    model = ModelFile(str(folder)).load()
+    assert model.predict(list(TEXTS)).shape == (len(TEXTS), 2)
+    assert ["--activation none" in one.message for one in model.warnings] == [True] * said
+    model = ModelFile(str(folder), activation="none").load()
+    assert model.predict(list(TEXTS)) == pytest.approx(logits(folder, TEXTS), abs=1e-5)
+    assert (len(model.identity.targets), model.warnings) == (1, ())
+
+
 def test_what_is_typed_wins_over_what_the_folder_says(tmp_path):
     folder = export(tmp_path / "m")
     model = ModelFile(str(folder), activation="none", classes=("x", "y", "z")).load()

@@ -333,6 +333,24 @@ def test_a_folder_of_weights_says_what_its_pipeline_says(tmp_path, problem, n_la
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("problem", "function"), [("regression", None), (None, "none")])
+def test_a_pipeline_s_score_is_explained_as_itself(tmp_path, problem, function):
+    """A score from 0 to 1 is no probability either where others lie beyond."""
+    pipeline = saved_language_model(tmp_path / "m", problem, 1)
+    if function:
+        pipeline = type(pipeline)(
+            task=pipeline.task,
+            model=pipeline.model,
+            tokenizer=pipeline.tokenizer,
+            function_to_apply=function,
+        )
+    for text in ("not a wonderful film", "boring"):
+        found = lime_cli.explain(pipeline, text, samples=64)
+        assert found.prediction == pytest.approx(pipeline(text)[0]["score"], abs=1e-5)
+        assert found.record["model"]["targets"] == ["bad"]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [5, 8])
 def test_a_folder_of_weights_cuts_texts_where_it_is_told_to(tmp_path, limit):
     pipeline = saved_language_model(tmp_path / "m")

@@ -86,6 +86,38 @@ def test_logits_become_probabilities_when_asked():
     )
 
 
+def test_a_score_that_is_called_by_its_one_label_is_explained_as_itself():
+    raw = np.array([[-1.292], [0.4]])
+    for stated in (Stated("classification", ("LABEL_0",)), Stated(None, ("LABEL_0",), logit=True)):
+        outputs = settled(raw, stated, activation="none")
+        assert (outputs.task, outputs.targets) == ("regression", ("LABEL_0",))
+        assert outputs.read(raw, 2) == pytest.approx(raw)
+        assert outputs.warnings == ()
+    chance = settled(np.array([[0.4]]), Stated("classification", ("a",), independent=True))
+    assert chance.targets == ("not a", "a")
+
+
+@pytest.mark.parametrize(
+    ("raw", "stated", "words"),
+    [
+        (np.array([-0.3, 1.4]), Stated(column=True), "decision value"),
+        (np.array([-0.3, 1.4]), Stated(logit=True), "decision value"),
+        (np.array([0.3, 0.4]), Stated(logit=True), "a probability"),
+        (np.array([0.3, 0.4]), Stated(column=True), None),
+        (np.array([0.3, 0.4]), Stated("classification", logit=True), None),
+        (np.array([-0.3, 1.4]), Stated(margins=True), None),
+    ],
+)
+def test_one_output_of_named_classes_names_what_makes_a_probability(raw, stated, words):
+    outputs = settled(raw, stated, classes=("fake", "real"))
+    assert outputs.targets == ("fake", "real")
+    assert bool(outputs.warnings) == bool(words)
+    for one in outputs.warnings:
+        assert words in one.message
+        assert "--activation sigmoid" in one.message
+        assert "--task regression" in one.message
+
+
 def test_names_of_another_number_are_refused_with_both_numbers():
     with pytest.raises(InputError, match=r"m\.onnx: 3 names for 2 classes"):
         settled(PROBABILITIES, classes=("a", "b", "c"))

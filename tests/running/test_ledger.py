@@ -425,9 +425,10 @@ def test_a_tally_counts_the_same_in_any_pieces():
     for n in range(100):
         for tally in (whole, halves[n >= 50]):
             tally.count(n, (n / 100, None))
-            tally.count_warning("odd" if n % 2 else "even", f"{n}")
+            tally.count_warning("odd" if n % 2 else "even", f"{n} {'ab'[n >= 60]}")
     halves[0].add(Tally.of(halves[1].data()))
     assert halves[0].data() == whole.data()
+    assert whole.sentences == {"even": ["0 a", "60 b"], "odd": ["1 a", "61 b"]}
     assert whole.summary()["fidelity"] == {
         "minimum": 0.0,
         "tenth": 0.09,

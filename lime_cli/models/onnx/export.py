@@ -12,6 +12,7 @@ from math import floor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import InputError
 from lime_cli.files import digest_of_file, from_json
 from lime_cli.models.model_file import CHECKPOINTS, EXPORTED, PixelsInput, may_be_read
@@ -39,6 +40,14 @@ WIDTHS = ("hidden_size", "d_model", "dim", "n_embd", "embedding_size")
 
 SIZE = 64 << 20
 """Bytes of a configuration, at most."""
+
+
+SCORE = CodedWarning(
+    "activation_assumed",
+    "the model has one label and does not say what its score is, which becomes a probability, as "
+    "in transformers' pipelines; --activation none explains the score itself, --activation sigmoid "
+    "confirms it",
+)
 
 
 class Export(NamedTuple):
@@ -91,6 +100,13 @@ class Export(NamedTuple):
         if said == "multi_label_classification" or several or n == 1:
             return "sigmoid"
         return "softmax"
+
+    @property
+    def warnings(self) -> tuple[CodedWarning, ...]:
+        """Say that the score of one label that means nothing is made a probability."""
+        plain = (self.classes or ("LABEL_0",)) == ("LABEL_0",)
+        own = self.config.get("problem_type") or self._scored
+        return (SCORE,) if self.activation == "sigmoid" and plain and not own else ()
 
     @property
     def _scored(self) -> str:

@@ -393,6 +393,7 @@ class Session:
         open_ = file.activation == "auto" and file.task != "regression"
         if open_ and plain and said in ACTIVATIONS:
             file = file._replace(activation=str(said))
+            self.warnings += self._export.warnings
         return file
 
     @property

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lime_cli.console import print_line
+from lime_cli.console import gist_of, print_line
 from lime_cli.errors import SOME_FAILED, SettingsError
 from lime_cli.modality import Modality
 from lime_cli.models.model_file import ModelFile
@@ -149,7 +149,8 @@ def _run(
                 drawn = [one.neighbourhood for one in outcome.replicates]
                 verdicts = judge(explanations, drawn)
                 said = (one for explanation in explanations for one in explanation.warnings)
-                warnings.extend({one.code: one.message for one in said}.items())
+                found = {(one.code, gist_of(one.message)): one for one in said}
+                warnings.extend((one.code, one.message) for one in found.values())
                 yield Judged(explanations, verdicts, outcome.curves)
             elif len(sources) == 1:
                 raise outcome.error
