@@ -34,9 +34,11 @@ from sklearn.ensemble import (
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import KBinsDiscretizer, MinMaxScaler, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 from lime_cli.errors import ModelError, UntrustedModel
 from lime_cli.models import walking
@@ -286,6 +288,16 @@ REPEATING: dict[str, Any] = {
         MLPClassifier((2,), n_iter_no_change=2, tol=1e9), n_estimators=12
     ),
     "one versus the rest": OneVsRestClassifier(LogisticRegression()),
+    "neighbours": BaggingClassifier(KNeighborsClassifier(), n_estimators=12, random_state=0),
+    "histogram boosting in bags": BaggingClassifier(
+        HistGradientBoostingClassifier(max_iter=1, max_leaf_nodes=3), n_estimators=10
+    ),
+    "several kinds in turn": VotingClassifier(
+        [
+            (f"model{n}", (LogisticRegression(), DecisionTreeClassifier(), GaussianNB())[n % 3])
+            for n in range(24)
+        ]
+    ),
     "pipelines": BaggingClassifier(
         make_pipeline(
             make_column_transformer((StandardScaler(), [0, 1]), (MinMaxScaler(), [2, 3])),
@@ -677,6 +689,26 @@ def drawing(change: bytes = b"", by: bytes = b"") -> bytes:
     return head + place.replace(change, by) + tail
 
 
+def near(change: bytes = b"", by: bytes = b"") -> bytes:
+    """Models with a search tree each, of which the last has something else."""
+    models = [KNeighborsClassifier(1).fit(TABLE[:6] + n, [0, 1] * 3) for n in range(9)]
+    content = pickle.dumps(models, 4)
+    place = content.rindex(change, 0, len(content) - 2)
+    return content[:place] + by + content[place + len(change) :]
+
+
+def in_turn(change: bytes = b"", by: bytes = b"", between: bytes = b"") -> bytes:
+    """Objects of two classes by turns, of which one is otherwise."""
+    ways = OBJECT, OBJECT.replace(b"h\x02", b"h\x06")
+    each = [ways[n % 2] % n for n in range(16)]
+    each[13] = each[13].replace(change, by, 1)
+    head = HEAD + _class("DummyClassifier") + _text("two") + b"0"
+    return head + b"]\x94(" + between.join(each) + b"e."
+
+
+_SIZES = b"K\x1eK\x01K\x01K\x00K\x00K\x00K\x00"
+"""Of a search tree: rows in a leaf, levels, nodes, and what was counted."""
+
 MANY = b"".join(b"\x8c\x04w%03dN" % n for n in range(999)).replace(b"N", b"\x94N")
 
 CRAFTED: dict[str, bytes] = {
@@ -777,6 +809,26 @@ CRAFTED: dict[str, bytes] = {
     "a source of numbers beyond its last": drawing(b"M\x70\x02", b"M\x71\x02"),
     "a source of numbers before its first": drawing(b"M\x70\x02", b"J\xff\xff\xff\xff"),
     "a source of numbers between two": drawing(b"M\x70\x02", b"G\x3f\xf8\0\0\0\0\0\0"),
+    "search trees": near(),
+    "a search tree of more nodes": near(_SIZES, b"K\x1eK\x01K\x02" + _SIZES[6:]),
+    "a search tree of nodes in a large number": near(_SIZES, _SIZES[:4] + b"\x8a\1\1" + _SIZES[6:]),
+    "a search tree of a word": near(_SIZES, b"\x8c\x01x" + _SIZES[2:]),
+    "a search tree with one part less": near(_SIZES, _SIZES[2:]),
+    "a search tree of a row that is none": near(np.arange(6).tobytes(), np.arange(1, 7).tobytes()),
+    "a search tree of fewer rows": near(b"K\x06K\x04\x86", b"K\x04K\x06\x86"),
+    "a search tree that is filled twice": near(b"Nt\x94b", b"Nt\x94b}b"),
+    "a distance of another power": near(b"G@\0\0\0\0\0\0\0", b"G@\1\0\0\0\0\0\0"),
+    "a distance of no power": near(b"G@\0\0\0\0\0\0\0", b"N"),
+    "a distance of a number for a power": near(b"G@\0\0\0\0\0\0\0", b"K\2"),
+    "objects of classes in turn": in_turn(),
+    "a word for a class": in_turn(b"h\x06", b"h\x07"),
+    "another class in turn": in_turn(b"h\x06", b"h\x02"),
+    "a list for a class": in_turn(b"h\x06", b"]\x94"),
+    "an object for a class": in_turn(b"h\x06", b"h\x09"),
+    "a class in four bytes": in_turn(b"h\x06", b"j\6\0\0\0"),
+    "a class of arguments": in_turn(b")", b"K\1\x85"),
+    "frames before classes in turn": in_turn(between=FRAME),
+    "pairs of frames before classes in turn": in_turn(between=FRAME + FRAME),
     "scalars": scalars(),
     "a scalar of fewer bytes": scalars(b"C\x08       8", b"C\x078888888"),
     "a scalar of more bytes": scalars(b"C\x08       8", b"C\x09888888888"),

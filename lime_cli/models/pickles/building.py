@@ -36,6 +36,7 @@ from lime_cli.models.pickles.frames import (
 )
 from lime_cli.models.pickles.older import brought_up, gone
 from lime_cli.models.pickles.policy import (
+    ARRAY_WRAPPER,
     CALL,
     GETATTR,
     INERT_MODULES,
@@ -49,7 +50,6 @@ from lime_cli.models.pickles.repeats import Repeats
 from lime_cli.models.pickles.runs import Values
 from lime_cli.models.pickles.sizes import check_state, check_words, keeps_names
 from lime_cli.models.pickles.unpickler import (
-    ARRAY_WRAPPER,
     Arguments,
     ArrayWrapper,
     InlineArray,

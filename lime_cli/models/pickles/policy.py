@@ -69,6 +69,9 @@ Global = tuple[str, str]
 PARTIAL: Global = ("functools", "partial")
 """Made of listed functions and plain arguments only."""
 
+ARRAY_WRAPPER: Global = ("joblib.numpy_pickle", "NumpyArrayWrapper")
+"""What describes an array whose bytes come next in the file."""
+
 GETATTR: Global = ("builtins", "getattr")
 """Methods of words are pickled by it; it is never taken itself."""
 

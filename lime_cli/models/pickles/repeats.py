@@ -17,19 +17,21 @@ that C reads, too:
   order has nothing repeated, because under a number there might be two things.
 - What has a number is asked of C once for each template and each pickle; one that lies in another,
   as in joblib's files, has numbers of its own.
-- Between objects nothing may stand, or the end of one list and the start of the next, or the end
-  of a pair of a word and an object, and the next word. Marks of frames are left out where an
-  instruction may begin, which is where the machine skips them.
+- Calls, and what fills objects of classes written in C, have rules that look at what is given. C
+  does not run them: it hands them back to the machine, which runs them as any other.
+- Between objects, which may be of several classes, nothing may stand, or the end of one list and
+  the start of the next, or the end of a pair of a word and an object, and the next word. Marks of
+  frames are left out where an instruction may begin, which is where the machine skips them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from lime_cli.models.pickles.constructors import BUFFER, is_empty_array
 from lime_cli.models.pickles.runs import Memo, Values, frame_fits
@@ -46,6 +48,8 @@ from lime_cli.models.pickles.templates import (
     NUMBER,
     NUMBERS,
     PUTS,
+    RULED,
+    RULES,
     TEXT_AS,
     WORD,
     KeyOf,
@@ -67,6 +71,9 @@ _AT_ONCE = 1 << 17
 
 _TRIES = 8
 """Objects of a class that were learned in a row, to no use."""
+
+_TRIES_ALONE, _NEAR = 2, 1 << 15
+"""How often an object is tried to be learned first without what is in its first so many bytes."""
 
 _MOST_STEPS = 200_000
 """Instructions that are looked at to learn: each may be in many objects, one in the other."""
@@ -92,6 +99,8 @@ class _Class:
     tries: int = _TRIES
     template: Template | None = None
     pieces: list[Piece] = field(default_factory=list)
+    begin: bytes = b""
+    """What asks for the class."""
     end: int = -1
     """Where the last ended, of arrays that are made at once."""
     first: int = 0
@@ -100,6 +109,35 @@ class _Class:
     """Where C has the same under the numbers that it asks for, as it always will: a file that gives
     numbers in order gives none twice.
     """
+
+    def end_of(
+        self, data: bytes, at: int, is_word: IsWord, first: int, cuts: list[Cut]
+    ) -> int | None:
+        """Return where an object ends that begins at a place, as `_end` does.
+
+        What did not vary so far may from now on.
+        """
+        n_cuts, template = len(cuts), self.template
+        while template is not None:
+            pieces = self.pieces
+            if first < LEAST_NUMBER and any(piece[2] for piece in pieces):
+                pieces = template.pieces(first)
+            after = _end(pieces, data, at, is_word, first, cuts)
+            if after is not None:
+                return after
+            del cuts[n_cuts:]
+            template = template.loosened(data, at)
+            if template is not None:
+                self.template, self.pieces = template, template.pieces()
+        return None
+
+    def is_asked(self, memo: Memo) -> bool:
+        """Tell whether C has what is asked for under the same numbers."""
+        if not memo.is_in_order or self.template is None:
+            return False
+        if self.asked is not memo and memo.has(self.template.got):
+            self.asked = memo
+        return self.asked is memo
 
 
 class Watched(NamedTuple):
@@ -130,6 +168,7 @@ class Repeats:
     def __init__(self, key_of: KeyOf) -> None:
         self._key_of = key_of
         self._classes: dict[int, _Class] = {}
+        self._by_begin: dict[bytes, _Class] = {}
         self.is_older = False
         """Whether objects are given other states than the file has, which is not repeated."""
         self.n_steps = 0
@@ -137,7 +176,13 @@ class Repeats:
         self.watched: list[Watched] = []
 
     def run(
-        self, data: bytes, at: int, memo: Memo, stack: list[object], metastack: list[list[object]]
+        self,
+        data: bytes,
+        at: int,
+        memo: Memo,
+        stack: list[object],
+        metastack: list[list[object]],
+        rules: Mapping[int, Rule],
     ) -> Made | None:
         """Make the objects that begin before an instruction, and repeat what was learned.
 
@@ -154,7 +199,7 @@ class Repeats:
         known = self._classes.setdefault(identity(maker), _Class())
         known.n_seen += 1
         if key == BUFFER:
-            return self._run_buffer(known, data, at, memo, stack, metastack)
+            return self._run_buffer(known, data, at, memo, stack, metastack, rules)
         begin, n_begun = _begin_of_array(data, at) if is_array else _begin_of_object(data, at)
         if known.n_seen < 2 or not known.tries or not begin:
             return None
@@ -164,7 +209,7 @@ class Repeats:
             return None
         if type(args) is not tuple or not (is_empty_array(*args) if is_array else not args):
             return None
-        made = self._more(known, data, start, at, memo, stack, metastack)
+        made = self._more(known, data, start, at, memo, stack, metastack, rules)
         if made is None:
             first = memo.n_given - n_begun
             place = len(metastack), len(stack) - 1
@@ -179,6 +224,7 @@ class Repeats:
         memo: Memo,
         stack: list[object],
         metastack: list[list[object]],
+        rules: Mapping[int, Rule],
     ) -> Made | None:
         """Make an array as protocol 5 writes it, in one call, where it comes right after another.
 
@@ -187,7 +233,7 @@ class Repeats:
         start, first, end = known.end, known.first, at + 1 + _N_BYTES_OF_PUT.get(data[at + 1], 0)
         made = None
         if start >= 0 and known.tries and _is_buffer(data, start, at):
-            made = self._more(known, data, start, at, memo, stack, metastack)
+            made = self._more(known, data, start, at, memo, stack, metastack, rules)
             if made is None:
                 self._learn(known, data[start:end], memo, first, stack[-2])
         known.end = end if made is None else made.end
@@ -203,20 +249,30 @@ class Repeats:
         memo: Memo,
         stack: list[object],
         metastack: list[list[object]],
+        rules: Mapping[int, Rule],
     ) -> Made | None:
         """Make the objects that begin in a place, of which one has been run up to another."""
-        if known.template is None:
+        if not known.is_asked(memo) or known.template is None:
             return None
-        counted = memo.n_given - known.template.n_begun, known.template.n_numbers
+        first = memo.n_given - known.template.n_begun
         words: list[int] = []
-        gaps = _gaps(stack, metastack)
-        found = _matched(known.pieces, data, start, words.append, counted, gaps)
+        gaps, others = _gaps(stack, metastack), partial(self._next, memo)
+        found = _matched(known, others, data, start, words.append, first, gaps)
         if words and not memo.are_words(words):
-            found = _matched(known.pieces, data, start, partial(_is_word, memo), counted, gaps)
-        made = _made(known, found, at - start, memo, stack, metastack)
+            found = _matched(known, others, data, start, partial(_is_word, memo), first, gaps)
+        begun = at - start, memo.n_given
+        made = _made(rules, found, data, begun, memo, stack, metastack)
         if made is not None:
             known.tries = _TRIES
         return made
+
+    def _next(self, memo: Memo, data: bytes, at: int) -> _Class | None:
+        """Return the class of which an object seems to begin at a place, if it is learned."""
+        if data[at : at + 1] == bytes([FRAME]):
+            at += FRAME_BYTES
+        length = GETS.get(data[at], 0) if at < len(data) else 0
+        known = self._by_begin.get(data[at : at + length])
+        return known if known is not None and known.is_asked(memo) else None
 
     def learn(self, data: bytes, end: int, memo: Memo, place: tuple[int, int]) -> None:
         """Learn the object that was last watched, if it is that in a place that is now filled."""
@@ -227,11 +283,17 @@ class Repeats:
         start, begin, first, maker, *_ = self.watched.pop()
         if begin[-1] == 0x52 and not _BEGIN_OF_ARRAY.match(data, end):
             return  # arrays are learned where another comes next
+        outer = self.watched[-1] if self.watched else None
+        if outer is not None and end - outer.start < _NEAR and self._may_learn(outer.maker):
+            return
         self._learn(self._classes[identity(maker)], data[start:end], memo, first, maker)
 
+    def _may_learn(self, maker: object) -> bool:
+        """Tell whether objects may soon repeat as a whole, with all that they are made of."""
+        known = self._classes[identity(maker)]
+        return known.template is None and known.tries > _TRIES - _TRIES_ALONE
+
     def _learn(self, known: _Class, data: bytes, memo: Memo, first: int, maker: object) -> None:
-        if first < LEAST_NUMBER and any(piece[2] for piece in known.pieces):
-            return  # those that begin at this number are not repeated, however they are made
         known.tries -= 1
         if self.is_older or len(data) > _MOST_BYTES or self.n_steps > _MOST_STEPS:
             return
@@ -246,8 +308,9 @@ class Repeats:
             self.n_steps += learner.n_steps
         if found.got[0][1] is not maker:
             return  # what seemed to ask for it is the end of another instruction
-        known.template = known.template.merged(found) if known.template else found
-        known.pieces, known.asked = known.template.pieces(), None
+        known.template, known.pieces, known.asked = found, found.pieces(), None
+        known.begin = found.got[0][0]
+        self._by_begin[known.begin] = known
 
     def forget(self) -> None:
         """Learn no object that has begun: bytes of an array were read in the midst of it."""
@@ -311,57 +374,85 @@ IsWord = Callable[[int], "bool | None"]
 """Tells whether what has a number is a word; None where that is looked at later."""
 
 
+Rule = Callable[[Any, Any], object]
+"""Runs an instruction that takes two things under the rules of the machine; returns what it leaves.
+"""
+
+
+class Cut(NamedTuple):
+    """A place in a file where what C is given is not what is there."""
+
+    at: int
+    n_skipped: int
+    instead: bytes = b""
+    rules: int = 0
+    """For which instructions it asks for rules there, the first in the lowest byte."""
+
+
 class _Match(NamedTuple):
     """Objects that repeat."""
 
     n: int
     gap: bytes
     """What is between them, or between lists of them."""
-    n_between: int
-    """Numbers that are given out there."""
-    program: list[memoryview]
-    """What makes them all, without the marks of frames."""
+    cuts: list[Cut]
+    start: int
     end: int
-    firsts: list[int]
-    """The first number that each gives out."""
+    number: int
+    """Which is given out next."""
+    inside: list[int]
+    """The numbers of the objects that are parts of them."""
+
+    def program(self, data: bytes, n_begun: int) -> list[bytes | memoryview]:
+        """Return what makes them all, without its first bytes."""
+        view, at = memoryview(data), self.start + n_begun
+        pieces: list[bytes | memoryview] = []
+        for cut in self.cuts:
+            pieces += [view[at : cut.at], cut.instead]
+            at = cut.at + cut.n_skipped
+        pieces.append(view[at : self.end])
+        return [b"".join(pieces)] if self.cuts else pieces
 
 
 def _made(
-    known: _Class,
+    rules: Mapping[int, Rule],
     found: _Match,
-    n_begun: int,
+    data: bytes,
+    begun: tuple[int, int],
     memo: Memo,
     stack: list[object],
     metastack: list[list[object]],
 ) -> Made | None:
-    """Make what was found, of which so many bytes have been run already."""
-    program, template = found.program, known.template
-    if template is None or not found.n or len(program[0]) <= n_begun:
+    """Make what was found, of which so many bytes have been run, and numbers given out, already."""
+    n_begun, first = begun
+    if not found.n or (found.cuts and found.cuts[0].at < found.start + n_begun):
         return None
-    if known.asked is not memo and memo.is_in_order and memo.has(template.got):
-        known.asked = memo
-    if not memo.is_in_order or known.asked is not memo:
-        return None
-    program[0] = program[0][n_begun:]
-    n_numbers = found.n * template.n_numbers - template.n_begun + found.n_between
-    inside = [first + n for first in found.firsts for n in template.inside]
+    program, n_numbers = found.program(data, n_begun), found.number - first
+    asked = [rules[code] for cut in found.cuts for code in _codes(cut.rules)]
     if found.gap == _NEXT_LISTS:
         into = cast("list[object]", metastack[-1][-1])
         n_before = len(into) + len(stack) - 2
         start = b"(NQ(" + b"NQ" * len(stack)
-        lists = memo.repeated((start, *program, b"t"), (into, *stack), n_numbers)
+        given = (into, *stack, *asked)
+        lists = memo.repeated((start, *program, b"t"), given, n_numbers)
         metastack[-1][-1:] = lists
         more = chain.from_iterable(cast("Iterable[list[object]]", lists[1:]))
-        parts = memo.made(inside)
+        parts = memo.made(found.inside)
         return Made((*into[n_before:], *more, *parts), found.end, is_in_lists=True)
-    given = stack[-3 if found.gap else -2 :]
-    start = b"(" + b"NQ" * len(given)
-    made = memo.repeated((start, *program, b"t"), tuple(given), n_numbers)
-    stack[-len(given) :] = made
+    begun_with = stack[-3 if found.gap else -2 :]
+    start = b"(" + b"NQ" * len(begun_with)
+    made = memo.repeated((start, *program, b"t"), (*begun_with, *asked), n_numbers)
+    stack[-len(begun_with) :] = made
     if found.gap:  # the last list is empty yet, the last pair a word
         around = cast("Iterable[Sequence[object]]", made[:-2])
         made = (*(one[-1] for one in around), made[-1])
-    return Made((*made, *memo.made(inside)), found.end)
+    return Made((*made, *memo.made(found.inside)), found.end)
+
+
+def _codes(rules: int) -> Iterable[int]:
+    while rules:
+        yield rules & 0xFF
+        rules >>= 8
 
 
 def _gaps(stack: list[object], metastack: list[list[object]]) -> frozenset[bytes]:
@@ -377,29 +468,35 @@ def _is_word(memo: Memo, number: int) -> bool:
 
 
 def _matched(
-    pieces: list[Piece],
+    known: _Class,
+    others: Callable[[bytes, int], _Class | None],
     data: bytes,
     start: int,
     is_word: IsWord,
-    counted: tuple[int, int],
+    number: int,
     gaps: frozenset[bytes],
 ) -> _Match:
     """Return the objects that begin at a place, with one of the gaps or none between them.
 
-    ``counted`` is the first number that is given out, and how many each object gives out.
+    The first is of a known class, and gives out numbers from one on.
     """
-    n, gap, n_between, end, frames = 0, b"", 0, start, list[int]()
-    whole = n, n_between, end  # lists that are complete
+    n, gap, end, cuts, inside = 0, b"", start, list[Cut](), list[int]()
+    whole = 0, start, number, 0  # lists that are complete
+    last = n, end, number, 0
     may_be_several = _NEXT_LISTS in gaps
-    at, begins, firsts = start, data.startswith, list[int]()
+    at, begins = start, data.startswith
     while at - start <= _AT_ONCE:
-        first = counted[0] + n * counted[1] + n_between
-        after = _end(pieces, data, at, is_word, first, frames)
-        if after is None:
+        if n and not begins(known.begin, at):
+            found = others(data, at)
+            if found is None:
+                break
+            known = found
+        after = known.end_of(data, at, is_word, number, cuts)
+        if after is None or known.template is None:
             break
-        firsts.append(first)
-        n, at, end = n + 1, after, after
-        number = counted[0] + n * counted[1] + n_between
+        inside += [number + one for one in known.template.inside]
+        n, at, end, number = n + 1, after, after, number + known.template.n_numbers
+        last = n, end, number, len(inside)
         if n == 1:
             gap = next(
                 (one for one in (_NEXT_LIST, _NEXT_PAIR) if one in gaps and begins(one, end)), b""
@@ -408,23 +505,17 @@ def _matched(
             after = _after_gap(gap, data, end, number)
             if after is None:
                 break
-            at, n_between = after, n_between + _NUMBERS_BETWEEN[gap]
+            at, number = after, number + _NUMBERS_BETWEEN[gap]
         elif may_be_several and begins(b"e", end):  # APPENDS
-            whole = n, n_between, end + 1
+            whole = n, end + 1, number, len(inside)
             after = _after_gap(_NEXT_LISTS, data, end, number)
             if after is None or not begins(b"(", after):
                 break
-            gap, at, n_between = _NEXT_LISTS, after + 1, n_between + 1
-    if gap == _NEXT_LISTS:
-        n, n_between, end = whole
-    elif gap:
-        n_between = (n - 1) * _NUMBERS_BETWEEN[gap]
-        gap = gap if n_between else b""
-    frames = [one for one in frames if one < end]
-    view, ends = memoryview(data), [*frames, end]
-    starts = [start, *(one + FRAME_BYTES for one in frames)]
-    program = [view[one:other] for one, other in zip(starts, ends, strict=True)]
-    return _Match(n, gap, n_between, program, end, firsts[:n])
+            gap, at, number = _NEXT_LISTS, after + 1, number + 1
+    n, end, number, n_inside = whole if gap == _NEXT_LISTS else last
+    cuts = [one for one in cuts if one.at < end]
+    gap = gap if n > 1 or gap == _NEXT_LISTS else b""
+    return _Match(n, gap, cuts, start, end, number, inside[:n_inside])
 
 
 def _after_gap(gap: bytes, data: bytes, at: int, number: int) -> int | None:
@@ -449,25 +540,23 @@ def _after_put(data: bytes, at: int, number: int) -> int | None:
 
 
 def _end(
-    pieces: list[Piece], data: bytes, at: int, is_word: IsWord, first: int, frames: list[int]
+    pieces: list[Piece], data: bytes, at: int, is_word: IsWord, first: int, cuts: list[Cut]
 ) -> int | None:
     """Return where an object ends that begins at a place; None for one that is made otherwise.
 
-    It gives out numbers from the first on. Where frames begin in it is noted.
+    It gives out numbers from the first on. What C must not be given of it is noted.
     """
     begins = data.startswith
     count = b""  # of the nodes of a tree: what it says is how many there are
     try:
         for same, as_number, adds, n_same, starts, varies, n in pieces:
             if adds:
-                if first < LEAST_NUMBER:
-                    return None
                 same = (as_number + first * adds).to_bytes(n_same, "little")
             if not begins(same, at):
                 frame = _frame(same, starts, data, at)
                 if frame is None:
                     return None
-                frames.append(frame)
+                cuts.append(Cut(frame, FRAME_BYTES))
                 at += FRAME_BYTES
             at += n_same
             if varies == FIXED:
@@ -475,10 +564,10 @@ def _end(
             if data[at] == FRAME:
                 if not frame_fits(data, at):
                     return None
-                frames.append(at)
+                cuts.append(Cut(at, FRAME_BYTES))
                 at += FRAME_BYTES
             if varies == NUMBER:
-                at += NUMBERS[data[at]]
+                at += NUMBERS[data[at]] or 2 + data[at + 1]  # LONG1
             elif varies == DATA:
                 code, start = data[at], at + _N_BYTES_OF_DATA[data[at]]
                 at = start + int.from_bytes(data[at + 1 : start], "little")
@@ -493,9 +582,16 @@ def _end(
             elif varies == COUNT:
                 said = data[at : at + NUMBERS[data[at]]]
                 at += len(said)
-                if count and said != count:
+                if not said or (count and said != count):
                     return None
                 count = b"" if count else said
+            elif varies == RULES:
+                cuts.append(Cut(at, 0, b"NQ" * (2 if n > 0xFF else 1), n))
+            elif varies == RULED:
+                if data[at] != n:
+                    return None
+                cuts.append(Cut(at, 1, b"\x86R"))
+                at += 1
             elif data[at] == 0x58:  # BINUNICODE
                 start = at + 5
                 at = start + int.from_bytes(data[at + 1 : start], "little")

@@ -143,16 +143,20 @@ def _check_spatial(
     if not all(isinstance(one, np.ndarray) for one in (data, rows, nodes, bounds)):
         raise Damaged("a search tree with missing parts")
     n = len(data)
-    inside = len(rows) == n and np.all(rows >= 0) and np.all(rows < n)
-    for end in (nodes["idx_start"], nodes["idx_end"]):
-        inside = inside and np.all(end >= 0) and np.all(end <= n)
-    below = 2 * np.flatnonzero(nodes["is_leaf"] == 0) + 2
-    inside = inside and len(nodes) == n_nodes and np.all(below < n_nodes)
+    inside = len(rows) == n and _within(rows, n)
+    inside = inside and _within(nodes["idx_start"], n + 1) and _within(nodes["idx_end"], n + 1)
+    (inner,) = (nodes["is_leaf"] == 0).nonzero()
+    inside = inside and len(nodes) == n_nodes and _within(2 * inner[-1:] + 2, n_nodes)
     if not inside or bounds.shape[1:] != (n_nodes, data.shape[1]):
         raise Damaged("a search tree with branches that lead nowhere")
     if type(distance).__module__ != _DISTANCES:
         raise Damaged("a search tree without a distance")
     _fits(distance._validate_data(data) is None, "a search tree with a different number of columns")
+
+
+def _within(places: np.ndarray, end: int) -> bool:
+    """Tell that there is nothing in an array below 0, or at or beyond an end."""
+    return not places.size or bool(places.min() >= 0 and places.max() < end)
 
 
 def _check_distance(state: object) -> None:
@@ -460,7 +464,7 @@ def _check_neighbours(thing: Any, held: dict[str, Any]) -> None:
     tree = held.get("_tree")
     if tree is not None:
         _fits(type(tree).__module__ in _SPATIAL, "neighbours without a search tree")
-        _fits(np.asarray(tree.data).shape == rows.shape, words)
+        _fits(tuple(tree.data.shape) == rows.shape, words)
     known = {"p", "w", "V", "VI", "missing_values"}
     for name in ("effective_metric_params_", "metric_params"):
         given = held.get(name) or {}
@@ -478,8 +482,7 @@ def _check_neighbours(thing: Any, held: dict[str, Any]) -> None:
     _fits(len(groups) == len(of_group), "neighbours without their classes")
     for names, places in zip(groups, of_group, strict=True):
         _fits(places.dtype.kind in "iu", "neighbours without their classes")
-        inside = np.all(places >= 0) and np.all(places < len(names))
-        _fits(inside, "neighbours of unknown classes")
+        _fits(_within(places, len(names)), "neighbours of unknown classes")
 
 
 def _check_centres(_thing: Any, held: dict[str, Any]) -> None:
@@ -544,8 +547,8 @@ def _check_encoder(thing: Any, held: dict[str, Any]) -> None:
         _fits(type(one) is np.ndarray and one.ndim == 1 and len(one), words)
         if one.dtype.kind in "biuf":  # of which each is looked for by halves
             known = one[one == one]  # but a missing value, which is the last
-            _fits(len(known) >= len(one) - 1 and np.all(known[1:] > known[:-1]), words)
-            _fits(np.all(one[: len(known)] == known), words)
+            _fits(len(known) >= len(one) - 1 and (known[1:] > known[:-1]).all(), words)
+            _fits((one[: len(known)] == known).all(), words)
         n = len(one)
         if rare is not None or places is not None:
             n -= len(rare) - 1
@@ -557,7 +560,7 @@ def _inside(places: object, end: int) -> bool:
     """Tell whole numbers of which there is one, and that are from 0 to below an end."""
     whole = type(places) is np.ndarray and places.dtype.kind in "iu" and places.ndim == 1
     held = cast("np.ndarray", places)
-    return whole and len(held) > 0 and bool(held.min() >= 0 and held.max() < end)
+    return whole and len(held) > 0 and _within(held, end)
 
 
 def _check_labels(_thing: Any, held: dict[str, Any]) -> None:

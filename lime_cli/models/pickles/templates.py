@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from lime_cli.models.pickles.constructors import BUFFER, SCALAR, has_no_state
-from lime_cli.models.pickles.policy import Global
+from lime_cli.models.pickles.policy import ARRAY_WRAPPER, Global
 from lime_cli.models.pickles.runs import Memo
 from lime_cli.models.pickles.sizes import TREE, is_filled_unseen
 
@@ -17,27 +17,31 @@ EMPTY_ARRAY = ("numpy._core.multiarray", "_reconstruct")
 _NATIVE = ("pandas", "xgboost", "lightgbm", "catboost", "lime_cli")
 """Packages whose objects are filled in ways of their own, as is what stands in for a class."""
 
-FIXED, NUMBER, DATA, TEXT, WORD, COUNT, PUT, OWN = range(8)
+FIXED, NUMBER, DATA, TEXT, WORD, COUNT, PUT, OWN, RULES, RULED = range(10)
 """What of an instruction may be otherwise.
 
 Nothing; which number it pushes; the bytes of an array or a scalar, or the text that these are
 encoded from; which word it asks for; the count of a tree's nodes; which number it gives out, or
 asks for where that is one of the object's own.
+
+C never runs what is ``RULED``: it hands both that it is about to the machine, under whose rules it
+is run as any other. ``RULES`` is no instruction, but where C is given those that it hands them to.
 """
 
 _ENCODE, _BYTES, _SLICE = ("_codecs", "encode"), ("builtins", "bytes"), ("builtins", "slice")
 
-_RANDOM: dict[Global | None, str] = {
-    ("numpy.random._pickle", "__bit_generator_ctor"): "random",
-    ("numpy.random._pickle", "__randomstate_ctor"): "random",
-}
-"""What makes sources of random numbers, which are looked at in the finished model."""
+_CALLED = frozenset({_ENCODE, _BYTES, _SLICE, BUFFER, EMPTY_ARRAY, SCALAR, TREE})
+"""Functions that C calls, with what the machine has seen them called with."""
 
 FRAME, FRAME_BYTES = 0x95, 9
 
-NUMBERS = {0x4B: 2, 0x4D: 3, 0x4A: 5, 0x47: 9, 0x4E: 1, 0x88: 1, 0x89: 1}
-"""Instructions that push a number, a truth value or nothing, and how many bytes they take."""
+_FRAME = bytes([FRAME])
 
+NUMBERS = {0x4B: 2, 0x4D: 3, 0x4A: 5, 0x47: 9, 0x4E: 1, 0x88: 1, 0x89: 1, 0x8A: 0}
+"""Instructions that push a number, a truth value or nothing, and how many bytes they take.
+
+LONG1 says itself how many more than two.
+"""
 
 PUTS = {0x71: 2, 0x72: 5}
 """Instructions that give out a number that they say, and how many bytes they take."""
@@ -47,7 +51,10 @@ GETS = {0x68: 2, 0x6A: 5}
 
 _GIVES = frozenset({0x94, *PUTS})
 
-_N_BYTES = {**NUMBERS, **PUTS, **GETS, 0x94: 1, 0x28: 1}
+_N_BYTES_OF_LENGTH = {0x43: 1, 0x8A: 1, 0x8C: 1, 0x42: 4, 0x58: 4, 0x96: 8}
+"""Of instructions that say how long they are."""
+
+_N_BYTES = {**NUMBERS, **PUTS, **GETS}
 
 TEXT_AS = ("utf-8", "surrogatepass")
 """How pickle writes texts."""
@@ -59,17 +66,13 @@ class Odd(Exception):
     """An object is made in a way that is not learned."""
 
 
-class _Token(NamedTuple):
-    """An instruction, and what of it may be otherwise when it repeats."""
+_Token = tuple[bytes, int, int, bool]
+"""An instruction, what of it may be otherwise when it repeats, a number, and whether it varies.
 
-    code: bytes
-    may_vary: int
-    n: int
-    """Of ``PUT`` and ``OWN``, how many numbers the object gives out before the one that is meant.
-
-    Of ``DATA`` and ``TEXT``, how many bytes or letters there must be, or ``ANY``.
-    """
-    varies: bool = False
+The number is, of ``PUT`` and ``OWN``, how many numbers the object gives out before the one that is
+meant; of ``DATA`` and ``TEXT``, how many bytes or letters there must be, or ``ANY``; of ``RULED``,
+the instruction, and of ``RULES``, those that they are for, the last in the lowest byte.
+"""
 
 
 Piece = tuple[bytes, int, int, int, tuple[int, ...], int, int]
@@ -97,39 +100,63 @@ class Template(NamedTuple):
     inside: tuple[int, ...] = ()
     """How many are given out before each object that is a part of it, which has the next."""
 
-    def pieces(self) -> list[Piece]:
+    def pieces(self, first: int = LEAST_NUMBER) -> list[Piece]:
         """Return what all have alike, each with what follows that each has otherwise.
 
-        Own numbers are said in four bytes there.
+        Own numbers are said in four bytes there, but for objects that give out smaller ones: such
+        pieces are of one object only, which gives out numbers from the first on.
         """
         found: list[Piece] = []
         same, adds, starts = b"", 0, list[int]()
-        for token in (*self.tokens, _Token(b"", FIXED, ANY, varies=True)):
-            if token.may_vary in (PUT, OWN):
+        for code, may_vary, n, varies in (*self.tokens, _END):
+            if may_vary in (PUT, OWN):
                 starts.append(len(same))
-                same += b"r" if token.may_vary == PUT else b"j"
+                if first < LEAST_NUMBER and first + n < LEAST_NUMBER:
+                    same += (b"q%c" if may_vary == PUT else b"h%c") % (first + n)
+                    continue
+                same += b"r" if may_vary == PUT else b"j"
                 adds += 1 << 8 * len(same)
-                same += token.n.to_bytes(4, "little")
-            elif token.varies:
+                same += (n if first == LEAST_NUMBER else first + n).to_bytes(4, "little")
+            elif varies:
+                adds = adds if first == LEAST_NUMBER else 0
                 alike = same, int.from_bytes(same, "little"), adds, len(same), tuple(starts)
-                found.append((*alike, token.may_vary, token.n))
+                found.append((*alike, may_vary, n))
                 same, adds, starts = b"", 0, []
             else:
                 starts.append(len(same))
-                same += token.code
+                same += code
         return found
 
-    def merged(self, newer: Template) -> Template:
-        """Let vary what does between this and another; return the other where more differs."""
-        if len(self.tokens) != len(newer.tokens) or self.got != newer.got:
-            return newer
-        tokens = []
-        for one, other in zip(self.tokens, newer.tokens, strict=True):
-            same = (one.may_vary, one.n) == (other.may_vary, other.n)
-            if not same or (one.code != other.code and not one.may_vary):
-                return newer
-            tokens.append(other._replace(varies=one.varies or one.code != other.code))
-        return newer._replace(tokens=tuple(tokens))
+    def loosened(self, data: bytes, at: int) -> Template | None:
+        """Let vary what does in an object at a place; None where more does than may, or nothing.
+
+        What varies is looked at where objects are found to repeat, as ever.
+        """
+        tokens, found = [*self.tokens], False
+        for place, (code, may_vary, n, varies) in enumerate(tokens):
+            if data[at : at + 1] == _FRAME:
+                at += FRAME_BYTES
+            if data.startswith(code, at):
+                at += len(code)
+            elif may_vary in (FIXED, RULED) or at >= len(data):
+                return None
+            else:
+                at += n_bytes_of(data, at)
+                if not varies:
+                    tokens[place], found = (code, may_vary, n, True), True
+        return self._replace(tokens=tuple(tokens)) if found else None
+
+
+_END: _Token = b"", FIXED, ANY, True
+
+
+def n_bytes_of(data: bytes, at: int) -> int:
+    """Return how many bytes an instruction takes, of those that an object is made by."""
+    code = data[at]
+    n = _N_BYTES_OF_LENGTH.get(code)
+    if n is None:
+        return _N_BYTES.get(code, 1)
+    return 1 + n + int.from_bytes(data[at + 1 : at + 1 + n], "little")
 
 
 KeyOf = Callable[[object], "Global | None"]
@@ -153,11 +180,12 @@ class Learner:
         self._codes: list[bytes] = []
         self._may_vary: list[int] = []
         self._n: list[int] = []
+        self._rules: dict[int, bytes] = {}
         self._often: set[int] = set()
         self._got: dict[bytes, object] = {}
         self._stack: list[_Part] = []
         self._marks: list[int] = []
-        self._n_numbers = 0
+        self._own: list[_Part] = []
         self._n_begun: int | None = None
         self._created: dict[int, int] = {}
         self._n_open = 0
@@ -175,7 +203,7 @@ class Learner:
             if code == FRAME:
                 at += FRAME_BYTES
                 continue
-            n_bytes = self._n_bytes(code, at)
+            n_bytes = n_bytes_of(self._data, at)
             instruction = self._data[at : at + n_bytes]
             self._codes.append(instruction)
             self._may_vary.append(FIXED)
@@ -184,32 +212,25 @@ class Learner:
             at += n_bytes
         if [part.kind for part in self._stack] != ["made"] or self._marks or self._n_open:
             raise Odd
+        if 0 in self._rules:
+            raise Odd  # which the machine has begun
         varies = [one != FIXED and self._varies(place) for place, one in enumerate(self._may_vary)]
-        tokens = tuple(map(_Token, self._codes, self._may_vary, self._n, varies))
-        fixed = {token.code for token in tokens if token.may_vary == FIXED}
+        tokens = [*zip(self._codes, self._may_vary, self._n, varies, strict=True)]
+        for place, rules in sorted(self._rules.items(), reverse=True):
+            tokens.insert(place, (b"", RULES, int.from_bytes(rules, "little"), True))
+        fixed = {code for code, may_vary, *_ in tokens if may_vary == FIXED}
         got = tuple(one for one in self._got.items() if one[0] in fixed)
         n_begun = self._n_begun or 0
         if any(self._codes[place + 1][0] not in _GIVES for place in self._created):
             raise Odd  # by which the object is found
         inside = tuple(n for n in self._created.values() if n != n_begun)
-        return Template(tokens, got, self._n_numbers, n_begun, inside)
+        return Template(tuple(tokens), got, len(self._own), n_begun, inside)
 
     def _varies(self, place: int) -> bool:
         """Tell what varies in most models, which need not be learned from one more object."""
         often = place in self._often or self._codes[place][:1] == b"J"  # as seeds are
         may_vary = self._may_vary[place]
         return may_vary not in (FIXED, NUMBER, WORD) or (may_vary == NUMBER and often)
-
-    def _n_bytes(self, code: int, at: int) -> int:
-        if code in _N_BYTES:
-            return _N_BYTES[code]
-        if code in (0x8C, 0x43):  # SHORT_BINUNICODE, SHORT_BINBYTES
-            return 2 + self._data[at + 1]
-        if code in (0x42, 0x58):  # BINBYTES, BINUNICODE
-            return 5 + int.from_bytes(self._data[at + 1 : at + 5], "little")
-        if code == 0x96:  # BYTEARRAY8
-            return 9 + int.from_bytes(self._data[at + 1 : at + 9], "little")
-        return 1
 
     def _step(self, code: int, instruction: bytes) -> None:
         stack, last = self._stack, len(self._codes) - 1
@@ -222,12 +243,12 @@ class Learner:
                 stack.append(_Part("got", last, self._got[instruction]))
             else:  # of which a call, a key or an array must not be made: it may hold what varies
                 self._may_vary[last], self._n[last] = OWN, number - self._first
-                stack.append(_Part("own", last))
+                stack.append(_Part("own", last, self._n[last]))
         elif code == 0x94:  # MEMOIZE
-            self._n_numbers += 1
+            self._own.append(stack[-1])
         elif code in PUTS:
-            self._may_vary[last], self._n[last] = PUT, self._n_numbers
-            self._n_numbers += 1
+            self._may_vary[last], self._n[last] = PUT, len(self._own)
+            self._own.append(stack[-1])
         elif code in (0x42, 0x43, 0x96):
             stack.append(_Part("bytes", last))
         elif code in (0x8C, 0x58):
@@ -255,7 +276,7 @@ class Learner:
             self._set(self._taken(len(stack) - 2 if code == 0x73 else self._marks.pop()))
         elif code in (0x81, 0x52):  # NEWOBJ, REDUCE
             if self._n_begun is None:
-                self._n_begun = self._n_numbers
+                self._n_begun = len(self._own)
             self._create() if code == 0x81 else self._call()
         elif code == 0x62:  # BUILD
             self._fill()
@@ -290,39 +311,46 @@ class Learner:
 
     def _create(self) -> None:
         cls, args = self._taken(len(self._stack) - 2)
-        if cls.kind != "got" or args.kind != "tuple" or args.held or not _is_plain(cls.held):
+        if cls.kind != "got" or args.kind != "tuple":
             raise Odd
-        self._created[len(self._codes) - 1] = self._n_numbers
+        if args.held or not _is_plain(cls.held):
+            self._rule(cls, args)
+            return
+        self._created[len(self._codes) - 1] = len(self._own)
         self._stack.append(_Part("object", cls.first))
 
     def _call(self) -> None:
         callee, args = self._taken(len(self._stack) - 2)
         if callee.kind != "got" or args.kind != "tuple":
             raise Odd
-        given = range(args.first, len(self._codes))
-        if any(self._may_vary[place] == OWN for place in given):
-            raise Odd
         key = self._key_of(callee.held)
-        for place in given if key not in _RANDOM else ():  # which is given what is filled
+        if key not in _CALLED and not has_no_state(key):
+            self._rule(callee, args)
+            return
+        given = range(args.first, len(self._codes))
+        if any(self._may_vary[place] in (OWN, RULED) for place in given):
+            raise Odd
+        for place in given:
             if self._may_vary[place] != PUT:
                 self._may_vary[place] = FIXED
         if key == _ENCODE:
             self._stack.append(self._encoded(args.held))
             return
-        if key == _BYTES and not args.held:
+        if key == _BYTES:
+            if args.held:
+                raise Odd
             self._stack.append(_Part("made", callee.first, b""))
             return
         if key == BUFFER:
             self._loosen_array(args.held[0], args.held[2])
             callee.held = args.held[2]
-        elif key == EMPTY_ARRAY and self._is_empty(args.held):
+        elif key == EMPTY_ARRAY:
+            if not self._is_empty(args.held):
+                raise Odd
             self._n_open += 1
         elif key == SCALAR:
             self._loosen_scalar(*args.held)
-        elif key not in (TREE, _SLICE) and key not in _RANDOM and not has_no_state(key):
-            raise Odd
-        kinds: dict[Global | None, str] = {EMPTY_ARRAY: "array", TREE: "object", **_RANDOM}
-        kind = kinds.get(key, "made")
+        kind = {EMPTY_ARRAY: "array", TREE: "object"}.get(cast("Any", key), "made")
         held = callee.held if key == BUFFER else key
         self._stack.append(_Part(kind, callee.first, held))
 
@@ -355,15 +383,16 @@ class Learner:
 
     def _fill(self) -> None:
         (state,) = self._taken(len(self._stack) - 1)
-        instance = self._last("object", "array", "random")
-        if instance.kind == "array":
+        instance = self._last("object", "array", "ruled")
+        if instance.kind == "ruled":
+            self._stack.pop()
+            self._rule(instance, state)
+        elif instance.kind == "array":
             if state.kind != "tuple" or len(state.held) != 5:
                 raise Odd
             self._loosen_array(state.held[4], state.held[1])
             instance.held = state.held[1] if state.held[4].kind != "list" else None
             self._n_open -= 1
-        elif instance.kind == "random":
-            self._loosen_deep(state)
         elif state.kind != "dict":
             raise Odd
         else:
@@ -397,11 +426,25 @@ class Learner:
                 if often:
                     self._often.add(part.first)
 
-    def _loosen_deep(self, state: _Part) -> None:
-        """Let numbers be others in dictionaries in a state, which C looks at."""
-        if state.kind in ("dict", "tuple"):
-            parts = state.held.values() if state.kind == "dict" else state.held
-            self._loosen(parts, often=True)
+    def _rule(self, maker: _Part, given: _Part) -> None:
+        """Have the machine run the last instruction, which is given numbers that may be others."""
+        place, code = len(self._codes) - 1, self._codes[-1]
+        if self._key_of(maker.held) == ARRAY_WRAPPER:
+            raise Odd  # which reads on in the file
+        self._may_vary[place], self._n[place] = RULED, code[0]
+        self._rules[maker.first] = code + self._rules.get(maker.first, b"")
+        self._loosen_deep(given)
+        self._stack.append(_Part("made" if code == b"b" else "ruled", maker.first, maker.held))
+
+    def _loosen_deep(self, given: _Part) -> None:
+        is_own = given.kind == "own"
+        if (self._own[given.held] if is_own else given).kind == "array":
+            raise Odd  # the machine does not know that C has begun it
+        if given.kind == "bytes":
+            self._loosen_bytes(given.first)
+        elif given.kind in ("dict", "tuple"):
+            parts = given.held.values() if given.kind == "dict" else given.held
+            self._loosen(parts, often=False)
             for part in parts:
                 self._loosen_deep(part)
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import pickle
 from abc import abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from struct import unpack
 from typing import BinaryIO, ClassVar, cast
@@ -27,6 +28,7 @@ from lime_cli.models.pickles.constructors import (
 )
 from lime_cli.models.pickles.older import moved
 from lime_cli.models.pickles.policy import (
+    ARRAY_WRAPPER,
     CALL,
     GETATTR,
     NEW,
@@ -37,7 +39,7 @@ from lime_cli.models.pickles.policy import (
     Refused,
     canonical,
 )
-from lime_cli.models.pickles.repeats import Repeats
+from lime_cli.models.pickles.repeats import Repeats, Rule
 from lime_cli.models.pickles.runs import LEAST_ROOM, STARTS, Memo, Values, frame_fits, has_gets
 from lime_cli.models.walking import identity
 
@@ -142,7 +144,7 @@ class Reader(pickle._Unpickler):
         at = stream.tell()
         tries = 0  # a frame ends in the midst of a run, and sometimes of a step of it
         misses = 0
-        repeats = self.repeats
+        repeats, rules = self.repeats, self.rules()
         while True:
             stack, memo = self.stack, self.memo
             push = stack.append
@@ -181,7 +183,7 @@ class Reader(pickle._Unpickler):
                     push(data[at + 1])
                     at += 2
                 elif repeats is not None and (code == 0x81 or code == 0x52):  # NEWOBJ, REDUCE
-                    made = repeats.run(data, at, memo, stack, self.metastack)
+                    made = repeats.run(data, at, memo, stack, self.metastack, rules)
                     at = at + 1 if made is None else made.end
                     if made is None:
                         apart[code](self)
@@ -239,6 +241,10 @@ class Reader(pickle._Unpickler):
     def may_make(self, function: object, dtype: object, n_bytes: int) -> bool:
         """Tell whether a run may call a function for scalars of a dtype."""
         return False
+
+    def rules(self) -> Mapping[int, Rule]:
+        """Return how instructions are run under the rules, of which each takes two things."""
+        return {}
 
     def note(self, made: Values) -> None:
         """Take note of objects that C made, as the machine made one before."""
@@ -417,8 +423,6 @@ def _refuser(sentence: str) -> Callable[[Reader], None]:
 MAX_NESTED_PICKLES = 4
 
 RECONSTRUCTOR = ("copyreg", "_reconstructor")
-
-ARRAY_WRAPPER = ("joblib.numpy_pickle", "NumpyArrayWrapper")
 
 DTYPE = ("numpy", "dtype")
 
@@ -604,12 +608,21 @@ class Machine(Reader):
         instance = self.stack[-1]
         if isinstance(instance, ArrayWrapper):
             self.stack[-1] = self._array(state)
-        elif isinstance(instance, np.dtype):
+        else:
+            self._filled(instance, state)
+
+    def _filled(self, instance: object, state: object) -> object:
+        if isinstance(instance, np.dtype):
             self._fill_dtype(instance, state)
         elif identity(instance) in self.names and self.names[identity(instance)].thing is instance:
             self.fault(f"changes {self.names[identity(instance)]}")
         else:
             self.fill(instance, state)
+        return instance
+
+    def rules(self) -> Mapping[int, Rule]:
+        created = partial(self._created, kwargs={})
+        return {0x52: self._called, 0x62: self._filled, 0x81: created}
 
     def _fill_dtype(self, dtype: np.dtype, state: object) -> None:
         if self.open.get(identity(dtype)) is not dtype:
