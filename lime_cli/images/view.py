@@ -257,12 +257,12 @@ def _aliased_bytes(pixels: Pixels, y: Axis, x: Axis, size: tuple[int, int]) -> P
     """Resize bytes between the nearest four pixels as OpenCV: shares are 2048ths, and what is left
     over is cut off after each product.
     """
-    above, below, down = _between(y, size[0])
-    left, right, across = _between(x, size[1])
+    above, below, down = _between(y, size[0], np.float32)
+    left, right, across = _between(x, size[1], np.float32)
     whole = pixels.astype(np.int32)
-    shares = np.rint(np.float32(across) * UNIT).astype(np.int32)[:, None]
+    shares = np.rint(across * UNIT).astype(np.int32)[:, None]
     rows = (whole[:, left] * (UNIT - shares) + whole[:, right] * shares) >> 4
-    shares = np.rint(np.float32(down) * UNIT).astype(np.int32)[:, None, None]
+    shares = np.rint(down * UNIT).astype(np.int32)[:, None, None]
     total = (rows[above] * (UNIT - shares) >> 16) + (rows[below] * shares >> 16)
     return np.asarray((total + 2) >> 2, np.uint8)
 
@@ -271,12 +271,22 @@ UNIT = 2048
 """What OpenCV counts the shares of neighbouring bytes in."""
 
 
-def _between(axis: Axis, n: int) -> tuple[IntArray, IntArray, FloatArray]:
-    """Return (n,): the pixels before and behind each place, and the share of the latter."""
-    places = axis.start + (np.arange(n) + 0.5) / n * (axis.stop - axis.start) - 0.5
-    first = np.floor(places).astype(np.int64)
-    before, behind = (np.clip(one, 0, axis.length - 1) for one in (first, first + 1))
-    return before, behind, places - first
+def _between(
+    axis: Axis, n: int, precision: type[np.floating[Any]] = np.float64
+) -> tuple[IntArray, IntArray, NDArray[Any]]:
+    """Return (n,): the pixels before and behind each place, and the share of the latter.
+
+    Places are counted in the whole side resized, and rounded to a ``precision``.
+    """
+    pixel = (axis.stop - axis.start) / n
+    length, first = axis.resized(n) or (axis.length / pixel, axis.start / pixel)
+    middles = (np.arange(n) + first + 0.5) * (1 / (length / axis.length))
+    places = (middles - 0.5).astype(precision)
+    below = np.floor(places)
+    before, behind = (
+        np.clip(one.astype(np.int64), 0, axis.length - 1) for one in (below, below + 1)
+    )
+    return before, behind, places - below
 
 
 def _carried(labels: IntArray, rows: IntArray, columns: IntArray) -> IntArray:
@@ -345,6 +355,8 @@ class Preprocessing:
             case "crop":
                 rounded = self.resample == OPENCV  # by mmpretrain and PaddleClas, say
                 view = cropped(size, wanted, to, self.floored, 0.5 if rounded else TINY)
+            case "crop-floor":
+                view = cropped(size, wanted, to, floored=True)
             case "fit":
                 view = fitted(size, wanted)
             case "stretch":
@@ -389,7 +401,9 @@ class Preprocessing:
         return np.asarray(numbers, np.float32)
 
 
-WAYS = r"(?:(stretch|crop)(?::([1-9]\d{0,4}))?|(fit)|(pad|square)(?::#([0-9a-fA-F]{6}))?)"
+WAYS = (
+    r"(?:(stretch|crop|crop-floor)(?::([1-9]\d{0,4}))?|(fit)|(pad|square)(?::#([0-9a-fA-F]{6}))?)"
+)
 """Notations of ``--resize``, white being #ffffff."""
 
 

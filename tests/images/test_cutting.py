@@ -53,7 +53,7 @@ def test_a_picture_with_nothing_to_tell_apart_is_cut_into_a_grid_and_that_is_sai
 
 @pytest.mark.parametrize("wish", [1, 2, 4000])
 def test_a_wish_for_too_few_or_too_many_is_adjusted_and_said(tmp_path: Path, wish: int) -> None:
-    instance = read(tmp_path, blobs(200, 200), size=None, n_segments=wish, segmenter="grid")
+    instance = read(tmp_path, blobs(200, 200), size=200, n_segments=wish, segmenter="grid")
     assert 3 <= len(instance.components) <= 500
     assert codes(instance) == ["segments_adjusted"]
     assert f"{wish} superpixels were requested" in instance.warnings[0].message

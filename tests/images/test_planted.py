@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -18,6 +19,7 @@ from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.images.modality import ImageModality
 from lime_cli.images.numbers import ImageReading
 from lime_cli.images.pixels import read_image
+from lime_cli.images.view import Preprocessing
 from lime_cli.models.model_file import ModelFile, ModelInput, PixelsInput
 from lime_cli.registry import RESAMPLES
 from tests.images.test_image_types import lzw_tiff
@@ -612,6 +614,23 @@ def test_bytes_are_resized_as_opencv_does_to_the_last_bit(tmp_path, height, widt
     )  # fmt: skip
     found = modality.read(next(modality.sources())).original()[0]
     assert found[[0, -1], :, 0].tolist() == OPENCV[height, width, way]
+
+
+@pytest.mark.parametrize(
+    ("own", "size", "way", "digest"),
+    [
+        ((386, 258), (300, 200), "stretch", "07cac72accaea935"),
+        ((45, 83), (28, 28), "crop-floor:32", "aed2c03295f3fae3"),
+        ((83, 47), (28, 28), "crop-floor:32", "19f96f99331dfe92"),
+    ],
+)
+def test_opencv_counts_places_in_single_precision(own, size, way, digest):
+    """Digests of what cv2.resize, and MLPerf's script of 87.5 % by it, make of the pixels."""
+    y, x = np.mgrid[: own[0], : own[1]]
+    pixels = (np.stack([x * x * 3 + y, y * y + 5 * x, x * y * 7], -1) % 256).astype(np.uint8)
+    used = Preprocessing(size=size, resize=way, resample=RESAMPLES.index("bilinear-opencv"))
+    found = used.seen(pixels, used.view(own))
+    assert hashlib.sha256(found.tobytes()).hexdigest()[:16] == digest
 
 
 @pytest.mark.parametrize("name", RESAMPLES)
