@@ -135,6 +135,16 @@ WHOLE_PIXELS = CodedWarning(
 )
 
 
+MEANS = ((0.485, 0.456, 0.406), (123.0, 117.0, 104.0))
+"""Of red, green and blue in ImageNet, from 0 to 1 and from 0 to 255, as networks are given them."""
+
+OTHER_ORDER = CodedWarning(
+    "channels_assumed",
+    "--mean looks like that of {}, and the model is given {}; --channels {} changes it, --channels "
+    "{} confirms it",
+)
+
+
 @dataclass(frozen=True)
 class ImageModality(OfFiles):
     """Read images and cut them into superpixels; None leaves a choice to model or preset."""
@@ -268,6 +278,8 @@ class ImageModality(OfFiles):
             scale = scale if found is None else found
         if scale is None and self._of_whole_pixels(model_input):
             scale, said = 1.0, (*said, WHOLE_PIXELS)
+        if self.channels is None and self.mean is not None:
+            said = (*said, *_of_other_order(self.mean, self.preprocessing.channels))
         model_input.require("image")
         if model_input.words or 0 < len(model_input.columns or ()) < FEWEST_PIXELS:
             n = len(model_input.columns or ()) or model_input.n_columns or 1
@@ -622,6 +634,16 @@ def _counted(n_channels: int | None, named: str, size: tuple[int, int] | None) -
 def _channels(said: str) -> str | None:
     """Spell 1 and 3 channels as grey and colours, none as what the preset says."""
     return {"1": "L", "3": "RGB"}.get(said, said) or None
+
+
+def _of_other_order(mean: tuple[float, ...], channels: str) -> Iterator[CodedWarning]:
+    """Say that a mean for each channel is a usual one of the other order of colours."""
+    other = {"RGB": "BGR", "BGR": "RGB"}.get(channels)
+    usual = (one if other == "RGB" else one[::-1] for one in MEANS)
+    near = (np.allclose(mean, one, rtol=0.02) for one in usual if len(mean) == 3)
+    if other and any(near):
+        words = OTHER_ORDER.message.format(other, channels, other, channels)
+        yield OTHER_ORDER._replace(message=words)
 
 
 def _order(channels: str | None) -> str | None:

@@ -197,7 +197,9 @@ def with_own_channels(shape: tuple[int, ...], reading: ImageReading) -> ImageRea
 def channels_last(
     name: str, array: NDArray[Any], reading: ImageReading
 ) -> tuple[NDArray[Any], tuple[CodedWarning, ...]]:
-    """Return (h, w, c) of an array whose channels come first, and say so."""
+    """Return (h, w, c) of an array whose channels come first; say so where their number, known to
+    be none of colours, does not tell it.
+    """
     counts = (1, 3, 4) if reading.channels in MODES else (int(reading.channels),)
     first, last = array.shape[0], array.shape[2]
     if first not in counts or last in counts or min(array.shape[1:]) <= first:
@@ -206,7 +208,7 @@ def channels_last(
     said = CodedWarning(
         "channels_assumed", f"{name} is {size}: its channels are assumed to come first"
     )
-    return array.transpose(1, 2, 0), (said,)
+    return array.transpose(1, 2, 0), (said,) if reading.channels in MODES else ()
 
 
 RANGES = {"b1": (0, 1), "u1": (0, 255), "u2": (0, 65_535), "f": (0, 1)}

@@ -220,6 +220,25 @@ def test_assumed_preprocessing_is_said_once_nobody_said_it(tmp_path: Path) -> No
     assert read(tmp_path, scene(), given, preprocess="raw").warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("options", "other"),
+    [
+        ({"mean": (0.406, 0.456, 0.485)}, "BGR"),
+        ({"mean": (103.939, 116.779, 123.68), "preprocess": "raw"}, "BGR"),
+        ({"mean": (123.675, 116.28, 103.53), "preprocess": "caffe"}, "RGB"),
+        ({"mean": (103.939, 116.779, 123.68), "preprocess": "caffe"}, None),
+        ({"mean": (0.406, 0.456, 0.485), "channels": "RGB"}, None),
+        ({"mean": (0.485, 0.456, 0.406)}, None),
+        ({"mean": (0.5, 0.5, 0.5)}, None),
+        ({"mean": (0.456,)}, None),
+    ],
+)
+def test_a_mean_of_the_other_order_of_colours_is_told_of(options, other) -> None:
+    said = ImageModality(("a.png",), **options).fitted(NCHW).said
+    found = [one.message for one in said if one.code == "channels_assumed"]
+    assert [f"--channels {other} changes it" in one for one in found] == [True] * bool(other)
+
+
 def test_explicit_options_override_the_preset_of_the_model() -> None:
     modality = ImageModality(("a.png",), scale=0.5, resize="pad", channels="BGR")
     used = modality.fitted(NCHW._replace(preprocess="imagenet")).preprocessing

@@ -575,6 +575,11 @@ def _of_modality(report: ModelReport) -> Iterator[Choice]:
     else:
         why = "how pixels become numbers; by default unit (0 to 1)"
         yield Choice("preprocess", "imagenet", why, False, modality)
+    if pixels is None or pixels.resample is None:
+        why = "how an image is fitted; by default stretch, or the preset's"
+        yield Choice("resize", "crop", why, False, modality)
+        why = "filter that resizes; by default bilinear"
+        yield Choice("resample", "bicubic", why, False, modality)
 
 
 BESIDE = "preprocessor_config.json"
