@@ -209,15 +209,19 @@ def large_kinds() -> dict[str, object]:
         VotingClassifier,
     )
     from sklearn.linear_model import LogisticRegression, SGDClassifier
+    from sklearn.naive_bayes import GaussianNB
+    from sklearn.neighbors import KNeighborsClassifier
     from sklearn.neural_network import MLPClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import LabelEncoder, StandardScaler
+    from sklearn.tree import DecisionTreeClassifier
 
     table, classes = rows_and_classes()
     few, some = (table[:400], classes[:400]), (table, np.random.default_rng(1).integers(0, 3, 1500))
     rounds = HistGradientBoostingClassifier(max_iter=1000, max_leaf_nodes=8, early_stopping=False)
     many = HistGradientBoostingClassifier(max_iter=3000, max_leaf_nodes=8, early_stopping=False)
     pipeline = make_pipeline(StandardScaler(), LogisticRegression())
+    kinds = pipeline, GaussianNB(), DecisionTreeClassifier()
     return {
         "forest": RandomForestClassifier(2000, random_state=0, max_depth=5).fit(table, classes),
         "deep forest": RandomForestClassifier(1000, random_state=0).fit(table, classes),
@@ -230,6 +234,13 @@ def large_kinds() -> dict[str, object]:
         "bagging of boosting": BaggingClassifier(
             GradientBoostingClassifier(n_estimators=5), n_estimators=50
         ).fit(*few),
+        "bagging of neighbours": BaggingClassifier(
+            KNeighborsClassifier(), n_estimators=200, max_samples=0.2
+        ).fit(*few),
+        "bagging of histogram boosting": BaggingClassifier(
+            HistGradientBoostingClassifier(max_iter=5), n_estimators=60
+        ).fit(*few),
+        "several kinds": VotingClassifier([(f"m{n}", kinds[n % 3]) for n in range(300)]).fit(*few),
         "named pipelines": VotingClassifier([(f"m{n}", pipeline) for n in range(300)]).fit(*few),
         "isolation forest": IsolationForest(n_estimators=1000).fit(table),
         "words": words(200_000),

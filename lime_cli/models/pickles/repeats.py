@@ -69,6 +69,9 @@ _MOST_BYTES = 1 << 20
 _AT_ONCE = 1 << 17
 """Bytes that are handed over, or little more: memory that is used again is there already."""
 
+_FEW_PIECES = 8
+"""More take longer to hand over one by one than to join."""
+
 _TRIES = 8
 """Objects of a class that were learned in a row, to no use."""
 
@@ -408,10 +411,10 @@ class _Match(NamedTuple):
         view, at = memoryview(data), self.start + n_begun
         pieces: list[bytes | memoryview] = []
         for cut in self.cuts:
-            pieces += [view[at : cut.at], cut.instead]
+            pieces += [view[at : cut.at], cut.instead] if cut.instead else [view[at : cut.at]]
             at = cut.at + cut.n_skipped
         pieces.append(view[at : self.end])
-        return [b"".join(pieces)] if self.cuts else pieces
+        return [b"".join(pieces)] if len(pieces) > _FEW_PIECES else pieces
 
 
 def _made(

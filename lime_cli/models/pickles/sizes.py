@@ -435,13 +435,13 @@ def _check_machine(thing: Any, held: dict[str, Any]) -> None:
     n_classes = len(held["classes_"]) if classifies else 2
     pairs = n_classes * (n_classes - 1) // 2
     _fits(n_classes >= 2 and len(counts) == n_classes, words)
-    _fits(np.all(counts >= 0) and (not classifies or counts.sum() == n), words)
+    _fits(_all(counts >= 0) and (not classifies or counts.sum() == n), words)
     _fits(weights.shape == (n_classes - 1, n) and len(offsets) == pairs, words)
     for name in ("_probA", "_probB"):
         _fits(_numbers(held[name], 1) and len(held[name]) in (0, pairs), words)
     _fits(len(held["_probA"]) == len(held["_probB"]), words)
     rows, columns = held["shape_fit_"]
-    _fits(np.all(support >= 0) and np.all(support < rows), words)
+    _fits(_within(support, rows), words)
     kernel = held.get("kernel")
     by_matrix = kernel == "precomputed" or callable(kernel)
     if callable(kernel):
