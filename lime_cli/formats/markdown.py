@@ -85,7 +85,7 @@ def _weights(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
     for one in surrogate.weights:
         component = explanation.components[one.component]
         beside = escaped(value_beside(component))
-        width = form.plain(one.half_width) if one.half_width else ""
+        width = form.least(one.half_width) if one.half_width else ""
         remark = "sign not certain" if not one.certain else ""
         rows.append((escaped(component.name), beside, form.signed(one.weight), width, remark))
     filled = [any(column[2:]) for column in zip(*rows, strict=True)]

@@ -163,7 +163,7 @@ def _spelled(step: WaterfallStep, form: Numbers) -> str:
         return form.plain(step.end)
     said = form.signed(step.change)
     if step.interval is not None and step.interval.half_width > NOISE * abs(step.change):
-        said += f" ±{form.plain(step.interval.half_width)}"
+        said += f" ±{form.least(step.interval.half_width)}"
     return said
 
 

@@ -278,7 +278,7 @@ def _sums(explanation: Explanation, surrogate: Surrogate, page: Page) -> Iterato
     for pair in surrogate.pairs:
         half = pair.interval.half_width
         names = " with ".join(explanation.components[j].name for j in pair.components)
-        error = f" {page.glyphs.plus_minus}{form.plain(half)}" if half else ""
+        error = f" {page.glyphs.plus_minus}{form.least(half)}" if half else ""
         said = f"{form.signed(pair.weight)}{error}, {names}, both kept"
         yield from page.row("together", said)
     if others := _others(surrogate, page):
@@ -297,7 +297,7 @@ def _others(surrogate: Surrogate, page: Page) -> str:
         return ""
     half = others.interval.half_width if others.interval is not None else 0.0
     form = numbers_for((others.weight, half), scale=abs(surrogate.model_prediction))
-    error = f" {page.glyphs.plus_minus}{form.plain(half)}" if half else ""
+    error = f" {page.glyphs.plus_minus}{form.least(half)}" if half else ""
     n = others.components
     counted = f"{n:,} components together" if n > 1 else "1 component"
     return f"{form.signed(others.weight)}{error}, {counted}"

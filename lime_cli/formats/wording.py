@@ -414,7 +414,7 @@ class Bars:
         text = (mark + self.form.signed(one.weight)).rjust(self.weight)
         beside = ""
         if self.interval:
-            beside = f" {self.glyphs.plus_minus}{self.form.plain(one.half_width)}"
+            beside = f" {self.glyphs.plus_minus}{self.form.least(one.half_width)}"
         return text.replace(MINUS, self.glyphs.minus) + beside.ljust(self.interval)
 
 
@@ -436,7 +436,7 @@ def bars_of(
     form = numbers_for((one.weight for one in weights), errors=halves, scale=level)
     signed = [len(form.signed(one.weight)) + (not one.certain) for one in weights]
     heading = f" {glyphs.plus_minus} 95%"
-    widest = max((len(form.plain(one)) for one in halves), default=0)
+    widest = max((len(form.least(one)) for one in halves), default=0)
     interval = max(widest + 1 + len(glyphs.plus_minus), len(heading)) if halves else 0
     weight = max(*signed, len("weight"))
     half = min((width - names - 3 - weight - interval) // 2, LONGEST, width // 5)

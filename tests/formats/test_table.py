@@ -138,6 +138,15 @@ def test_without_intervals_there_is_no_column_for_them():
     assert "95%" not in plain(review())
 
 
+def test_an_error_too_small_for_the_decimals_is_not_written_as_none():
+    components = [Component(f"c{i}", None, Column(f"c{i}")) for i in range(2)]
+    large = Weight(0, 0.4, 0.0012, Interval(0.398, 0.402))
+    small = Weight(1, -0.001, 0.0001, Interval(-0.0012, -0.0008))
+    text = plain(explanation(components, [large, small]))
+    assert " +0.400 +-0.002   c0" in text
+    assert " -0.001 +-<0.001  c1" in text
+
+
 def test_weights_line_up_at_the_decimal_point():
     components = [Component(f"c{i}", None, Column(f"c{i}")) for i in range(3)]
     text = plain(explanation(components, [Weight(0, 12.345), Weight(1, -1.5), Weight(2, 0.004)]))

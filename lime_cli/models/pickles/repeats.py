@@ -114,7 +114,7 @@ class _Class:
     """
 
     def end_of(
-        self, data: bytes, at: int, is_word: IsWord, first: int, cuts: list[Cut]
+        self, data: bytes, at: int, is_word: IsWord, first: int, cuts: list[Splice]
     ) -> int | None:
         """Return where an object ends that begins at a place, as `_end` does.
 
@@ -382,7 +382,7 @@ Rule = Callable[[Any, Any], object]
 """
 
 
-class Cut(NamedTuple):
+class Splice(NamedTuple):
     """A place in a file where what C is given is not what is there."""
 
     at: int
@@ -398,7 +398,7 @@ class _Match(NamedTuple):
     n: int
     gap: bytes
     """What is between them, or between lists of them."""
-    cuts: list[Cut]
+    cuts: list[Splice]
     start: int
     end: int
     number: int
@@ -483,7 +483,7 @@ def _matched(
 
     The first is of a known class, and gives out numbers from one on.
     """
-    n, gap, end, cuts, inside = 0, b"", start, list[Cut](), list[int]()
+    n, gap, end, cuts, inside = 0, b"", start, list[Splice](), list[int]()
     whole = 0, start, number, 0  # lists that are complete
     last = n, end, number, 0
     may_be_several = _NEXT_LISTS in gaps
@@ -543,7 +543,7 @@ def _after_put(data: bytes, at: int, number: int) -> int | None:
 
 
 def _end(
-    pieces: list[Piece], data: bytes, at: int, is_word: IsWord, first: int, cuts: list[Cut]
+    pieces: list[Piece], data: bytes, at: int, is_word: IsWord, first: int, cuts: list[Splice]
 ) -> int | None:
     """Return where an object ends that begins at a place; None for one that is made otherwise.
 
@@ -559,7 +559,7 @@ def _end(
                 frame = _frame(same, starts, data, at)
                 if frame is None:
                     return None
-                cuts.append(Cut(frame, FRAME_BYTES))
+                cuts.append(Splice(frame, FRAME_BYTES))
                 at += FRAME_BYTES
             at += n_same
             if varies == FIXED:
@@ -567,7 +567,7 @@ def _end(
             if data[at] == FRAME:
                 if not frame_fits(data, at):
                     return None
-                cuts.append(Cut(at, FRAME_BYTES))
+                cuts.append(Splice(at, FRAME_BYTES))
                 at += FRAME_BYTES
             if varies == NUMBER:
                 at += NUMBERS[data[at]] or 2 + data[at + 1]  # LONG1
@@ -589,11 +589,11 @@ def _end(
                     return None
                 count = b"" if count else said
             elif varies == RULES:
-                cuts.append(Cut(at, 0, b"NQ" * (2 if n > 0xFF else 1), n))
+                cuts.append(Splice(at, 0, b"NQ" * (2 if n > 0xFF else 1), n))
             elif varies == RULED:
                 if data[at] != n:
                     return None
-                cuts.append(Cut(at, 1, b"\x86R"))
+                cuts.append(Splice(at, 1, b"\x86R"))
                 at += 1
             elif data[at] == 0x58:  # BINUNICODE
                 start = at + 5
