@@ -72,6 +72,9 @@ PARTIAL: Global = ("functools", "partial")
 ARRAY_WRAPPER: Global = ("joblib.numpy_pickle", "NumpyArrayWrapper")
 """What describes an array whose bytes come next in the file."""
 
+RECONSTRUCTOR: Global = ("copyreg", "_reconstructor")
+"""Makes objects of protocols 0 and 1."""
+
 GETATTR: Global = ("builtins", "getattr")
 """Methods of words are pickled by it; it is never taken itself."""
 

@@ -78,6 +78,9 @@ _TRIES = 8
 _TRIES_ALONE, _NEAR = 2, 1 << 15
 """How often an object is tried to be learned first without what is in its first so many bytes."""
 
+_MOST_TOKENS = 5000
+"""Instructions of an object that are put together anew for each that gives out small numbers."""
+
 _MOST_STEPS = 200_000
 """Instructions that are looked at to learn: each may be in many objects, one in the other."""
 
@@ -124,6 +127,8 @@ class _Class:
         while template is not None:
             pieces = self.pieces
             if first < LEAST_NUMBER and any(piece[2] for piece in pieces):
+                if len(template.tokens) > _MOST_TOKENS:
+                    return None
                 pieces = template.pieces(first)
             after = _end(pieces, data, at, is_word, first, cuts)
             if after is not None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from lime_cli.models.pickles.constructors import BUFFER, SCALAR, has_no_state
-from lime_cli.models.pickles.policy import ARRAY_WRAPPER, Global
+from lime_cli.models.pickles.policy import ARRAY_WRAPPER, RECONSTRUCTOR, Global
 from lime_cli.models.pickles.runs import Memo
 from lime_cli.models.pickles.sizes import TREE, is_filled_unseen
 
@@ -132,8 +132,8 @@ class Template(NamedTuple):
 
         What varies is looked at where objects are found to repeat, as ever.
         """
-        tokens, found = [*self.tokens], False
-        for place, (code, may_vary, n, varies) in enumerate(tokens):
+        found: list[int] = []
+        for place, (code, may_vary, _, varies) in enumerate(self.tokens):
             if data[at : at + 1] == _FRAME:
                 at += FRAME_BYTES
             if data.startswith(code, at):
@@ -143,8 +143,13 @@ class Template(NamedTuple):
             else:
                 at += n_bytes_of(data, at)
                 if not varies:
-                    tokens[place], found = (code, may_vary, n, True), True
-        return self._replace(tokens=tuple(tokens)) if found else None
+                    found.append(place)
+        if not found:
+            return None
+        tokens = [*self.tokens]
+        for place in found:
+            tokens[place] = (*tokens[place][:3], True)
+        return self._replace(tokens=tuple(tokens))
 
 
 _END: _Token = b"", FIXED, ANY, True
@@ -429,8 +434,8 @@ class Learner:
     def _rule(self, maker: _Part, given: _Part) -> None:
         """Have the machine run the last instruction, which is given numbers that may be others."""
         place, code = len(self._codes) - 1, self._codes[-1]
-        if self._key_of(maker.held) == ARRAY_WRAPPER:
-            raise Odd  # which reads on in the file
+        if self._key_of(maker.held) in (ARRAY_WRAPPER, RECONSTRUCTOR):
+            raise Odd  # the first reads on in the file, and the second may make it
         self._may_vary[place], self._n[place] = RULED, code[0]
         self._rules[maker.first] = code + self._rules.get(maker.first, b"")
         self._loosen_deep(given)

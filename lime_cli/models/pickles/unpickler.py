@@ -32,6 +32,7 @@ from lime_cli.models.pickles.policy import (
     CALL,
     GETATTR,
     NEW,
+    RECONSTRUCTOR,
     ZONE,
     ZONE_OF,
     Bomb,
@@ -421,8 +422,6 @@ def _refuser(sentence: str) -> Callable[[Reader], None]:
 
 
 MAX_NESTED_PICKLES = 4
-
-RECONSTRUCTOR = ("copyreg", "_reconstructor")
 
 DTYPE = ("numpy", "dtype")
 
