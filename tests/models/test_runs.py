@@ -20,7 +20,7 @@ import pytest
 from sklearn.base import BaseEstimator
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
-from sklearn.dummy import DummyRegressor
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import (
     BaggingClassifier,
     ExtraTreesClassifier,
@@ -918,6 +918,18 @@ def test_numbers_of_one_pickle_mean_nothing_in_another(tmp_path: Path) -> None:
     loaded: Any = built(outer + dtype + b"ub" + nested + b"\x86.")
     kinds = [type(one).__name__ for part in loaded for one in part]
     assert kinds == ["DummyRegressor"] * 9 + ["DummyClassifier"] * 9
+
+
+def test_classes_of_one_pickle_need_no_number_in_another() -> None:
+    ones, others = ([kind() for _ in range(12)] for kind in (DummyRegressor, DummyClassifier))
+    for one, other in zip(ones, others, strict=True):
+        one.constant_, other.prior_ = one.quantile, [other]
+    turns = [model for pair in zip(ones, others, strict=True) for model in pair]
+    stream = io.BytesIO()
+    joblib.dump([np.array([*held, None], object) for held in (turns, ones, others, turns)], stream)
+    loaded: Any = built(stream.getvalue())
+    kinds = [[type(model) for model in held[:-1]] for held in loaded]
+    assert kinds == [[type(model) for model in held] for held in (turns, ones, others, turns)]
 
 
 @pytest.mark.filterwarnings("ignore:Trying to unpickle")
