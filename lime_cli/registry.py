@@ -242,11 +242,14 @@ RESIZES = (
 
 RESAMPLES = (
     "nearest", "lanczos", "bilinear", "bicubic", "box", "hamming", "bilinear-aliased",
-    "bilinear-opencv", "bilinear-float",
+    "bilinear-opencv", "bilinear-float", "bilinear-torch", "bicubic-torch",
 )  # fmt: skip
 """Filters that resize, at their places in Pillow's own numbering. The last ones are none of
 Pillow's: two look at the nearest four pixels even where an image becomes smaller, and OpenCV's
-rounds to bytes; the last one is Pillow's without rounding."""
+rounds to bytes; one is Pillow's without rounding, and torch's round shares to fewer digits."""
+
+AS_TORCH = {RESAMPLES.index(one): RESAMPLES.index(f"{one}-torch") for one in RESAMPLES[2:4]}
+"""The places of torch's filters by those of Pillow's."""
 
 STYLES = ("outline", "heat", "hide", "panel")
 """Of an overlay."""

@@ -121,6 +121,12 @@ RESAMPLED = CodedWarning(
     "changes it",
 )
 
+EITHER = CodedWarning(
+    "resample_assumed",
+    "preprocessor_config.json is followed as transformers does with Pillow; --resample {}-torch "
+    "resizes as with torchvision, --resample {} confirms Pillow",
+)
+
 LIME = (LIKE_LIME, LIME_SEGMENTER)
 """Names of marcotcr/lime's own cut: quickshift on what the model sees."""
 
@@ -445,7 +451,10 @@ class ImageModality(OfFiles):
         if self.size is None and said is None and held is None:
             yield OWN_SIZE._replace(message=OWN_SIZE.message.format(x.length, y.length))
         if said is not None and said.resample is not None:
-            return  # a file beside the model says all of it
+            if said.either and view.is_resized and self.resample is None:
+                name = RESAMPLES[view.resample]
+                yield EITHER._replace(message=EITHER.message.format(name, name))
+            return  # a file beside the model says all the rest
         if self.resize is None and view.changes_proportions:
             words = STRETCHED.message.format(x.length, y.length, x.grid, y.grid)
             yield STRETCHED._replace(message=words)

@@ -17,7 +17,7 @@ from PIL import Image
 
 from lime_cli.engine.model import FloatArray, IntArray
 from lime_cli.errors import SettingsError
-from lime_cli.registry import RESAMPLES, RESIZES
+from lime_cli.registry import AS_TORCH, RESAMPLES, RESIZES
 
 Pixels = NDArray[np.uint8]
 
@@ -100,6 +100,8 @@ class View:
             return _aliased_bytes(pixels, self.y, self.x, size)
         if self.resample in (ALIASED, OPENCV):
             return _aliased(pixels, self.y, self.x, size)
+        if self.resample in AS_TORCH.values() and pixels.dtype == np.uint8:
+            return _by_torch(pixels, self.y, self.x, size, BENEATH[self.resample] == CUBIC)
         if self.resample == UNROUNDED:
             pixels = pixels.astype(np.float32)
         if pixels.dtype == np.uint8 and pixels.shape[2] == 3:
@@ -124,7 +126,7 @@ class View:
 
     def _resized(self, plane: Values, size: tuple[int, int]) -> Values:
         image = Image.fromarray(plane)
-        own = Image.Resampling(2 if self.resample == UNROUNDED else self.resample)
+        own = Image.Resampling(BENEATH.get(self.resample, self.resample))
         y, x = self.y.resized(size[0]), self.x.resized(size[1])
         if self.cut_first or y is None or x is None:
             box = (self.x.start, self.y.start, self.x.stop, self.y.stop)
@@ -243,6 +245,11 @@ ALIASED, OPENCV, UNROUNDED = (
     RESAMPLES.index(f"bilinear-{one}") for one in ("aliased", "opencv", "float")
 )
 
+CUBIC = RESAMPLES.index("bicubic")
+
+BENEATH = {UNROUNDED: 2, **{own: one for one, own in AS_TORCH.items()}}
+"""Pillow's filters that others are but for how they round."""
+
 
 def _aliased(pixels: Values, y: Axis, x: Axis, size: tuple[int, int]) -> Values:
     """Resize between the nearest four pixels, bytes without rounding, as ``tf.image.resize``."""
@@ -287,6 +294,61 @@ def _between(
         np.clip(one.astype(np.int64), 0, axis.length - 1) for one in (below, below + 1)
     )
     return before, behind, places - below
+
+
+def _by_torch(pixels: Pixels, y: Axis, x: Axis, size: tuple[int, int], cubic: bool) -> Pixels:
+    """Resize bytes as torch does with antialias: across, then down, to bytes each time."""
+    turned = _summed(pixels.swapaxes(0, 1), x, size[1], cubic)
+    return _summed(turned.swapaxes(0, 1), y, size[0], cubic)
+
+
+def _summed(pixels: Pixels, axis: Axis, n: int, cubic: bool) -> Pixels:
+    """Resize the first side of bytes, with shares of as many digits as the largest of the whole
+    side leaves in 16 bits.
+    """
+    from scipy.sparse import csr_array
+
+    pixel = (axis.stop - axis.start) / n
+    length, first = axis.resized(n) or (axis.length / pixel, axis.start / pixel)
+    ratio = axis.length / length
+    wide = max(ratio, 1.0)
+    reach = (2 if cubic else 1) * wide
+    spans, shares = [], []
+    for middle in (np.arange(first % 1, length - 0.5) + 0.5) * ratio:
+        begin, end = max(int(middle - reach + 0.5), 0), int(middle + reach + 0.5)
+        span = np.arange(begin, min(end, axis.length))
+        share = _share((span - middle + 0.5) * (1 / wide), cubic)
+        spans.append(span)
+        shares.append(share / share.cumsum()[-1])  # added one by one
+    largest = max(one.max() for one in shares)
+    digits = next((i for i in range(22) if int(largest * 2 ** (i + 1) + 0.5) >= 1 << 15), 22)
+    kept = slice(int(first), int(first) + n)
+    parts = np.concatenate(shares[kept]) * 2**digits
+    rounded = np.copysign(np.floor(np.abs(parts) + 0.5), parts) / 2**digits
+    starts = np.cumsum([0, *map(len, shares[kept])])
+    matrix = csr_array((rounded, np.concatenate(spans[kept]), starts), (n, axis.length))
+    resized = np.empty((n, *pixels.shape[1:]), np.uint8)
+    for i in range(0, pixels.shape[1], LINES):
+        lines = pixels[:, i : i + LINES]
+        total = matrix @ lines.reshape(axis.length, -1).astype(np.float64)  # without an error
+        bounded = np.clip(np.floor(total + 0.5), 0, 255)
+        resized[:, i : i + LINES] = bounded.reshape(n, *lines.shape[1:])
+    return resized
+
+
+LINES = 64
+"""Resized at a time, for the sake of memory."""
+
+
+def _share(away: FloatArray, cubic: bool) -> FloatArray:
+    """Return the shares of pixels by how far away they are, the cubic ones as Keys' with -1/2."""
+    away = np.abs(away)
+    if not cubic:
+        return np.maximum(1 - away, 0)
+    near = (1.5 * away - 2.5) * away * away + 1
+    return np.where(
+        away < 1, near, np.where(away < 2, (((away - 5) * away + 8) * away - 4) / -2, 0)
+    )
 
 
 def _carried(labels: IntArray, rows: IntArray, columns: IntArray) -> IntArray:

@@ -310,6 +310,8 @@ class PixelsInput(NamedTuple):
     """``BGR`` where red and blue change places."""
     floored: bool = False
     """Whether half a pixel of what is cropped is left out of the upper and left side."""
+    either: bool = False
+    """Whether it leaves open who resizes, Pillow or torch."""
     unread: tuple[str, ...] = ()
     """What else the configuration asks for that is not done."""
 

@@ -432,7 +432,8 @@ class ImageOptions(Options, heading="Input"):
     resample: str | None = option(
         "--resample",
         "Filter that resizes an image: one of Pillow's; bilinear-aliased (TensorFlow), "
-        "bilinear-opencv or bilinear-float (tensors of torchvision); bilinear by default.",
+        "bilinear-opencv, bilinear-float, or bilinear-torch and bicubic-torch (torchvision's of "
+        "floats and of bytes); bilinear by default.",
         type=click.Choice(RESAMPLES),
         metavar="FILTER",
     )

@@ -584,7 +584,7 @@ def as_owner_resizes(noise, name, size):
         return as_tensorflow(noise, *size)
     if name == "bilinear-opencv":  # to less than one; its own numbers are below
         return np.rint(as_tensorflow(noise, *size))
-    kind = Image.Resampling[name.removesuffix("-float").upper()]
+    kind = Image.Resampling[name.partition("-")[0].upper()]  # torch's to one, with digests below
     planes = noise.astype(np.float32 if name.endswith("-float") else np.uint8)
     resized = [
         Image.fromarray(planes[..., i]).resize(size[::-1], kind) for i in range(planes.shape[2])
@@ -617,18 +617,25 @@ def test_bytes_are_resized_as_opencv_does_to_the_last_bit(tmp_path, height, widt
 
 
 @pytest.mark.parametrize(
-    ("own", "size", "way", "digest"),
+    ("name", "own", "size", "way", "digest"),
     [
-        ((386, 258), (300, 200), "stretch", "07cac72accaea935"),
-        ((45, 83), (28, 28), "crop-floor:32", "aed2c03295f3fae3"),
-        ((83, 47), (28, 28), "crop-floor:32", "19f96f99331dfe92"),
+        ("bilinear-opencv", (386, 258), (300, 200), "stretch", "07cac72accaea935"),
+        ("bilinear-opencv", (45, 83), (28, 28), "crop-floor:32", "aed2c03295f3fae3"),
+        ("bilinear-opencv", (83, 47), (28, 28), "crop-floor:32", "19f96f99331dfe92"),
+        ("bilinear-torch", (386, 258), (30, 200), "stretch", "8f57e5ca038806f1"),
+        ("bilinear-torch", (2700, 9), (11, 9), "stretch", "8413ca7435bbd8b6"),
+        ("bicubic-torch", (386, 258), (300, 20), "stretch", "409378b73fdbf24b"),
+        ("bicubic-torch", (40, 30), (64, 48), "stretch", "9ba785d93ed7d595"),
+        ("bicubic-torch", (45, 83), (28, 28), "crop-floor:32", "c9a410ed74852bf3"),
     ],
 )
-def test_opencv_counts_places_in_single_precision(own, size, way, digest):
-    """Digests of what cv2.resize, and MLPerf's script of 87.5 % by it, make of the pixels."""
+def test_bytes_become_what_another_library_makes_of_them(name, own, size, way, digest):
+    """Digests of what cv2.resize, and MLPerf's script of 87.5 % by it, make of the pixels, which
+    counts places in single precision; and of what torchvision makes of a tensor of bytes.
+    """
     y, x = np.mgrid[: own[0], : own[1]]
     pixels = (np.stack([x * x * 3 + y, y * y + 5 * x, x * y * 7], -1) % 256).astype(np.uint8)
-    used = Preprocessing(size=size, resize=way, resample=RESAMPLES.index("bilinear-opencv"))
+    used = Preprocessing(size=size, resize=way, resample=RESAMPLES.index(name))
     found = used.seen(pixels, used.view(own))
     assert hashlib.sha256(found.tobytes()).hexdigest()[:16] == digest
 
@@ -642,7 +649,7 @@ def test_every_filter_resizes_as_its_owner_does(tmp_path, name, size):
     owner = as_owner_resizes(noise, name, size)
     modality = ImageModality((str(tmp_path / "a.png"),), size=size, resample=name)
     found = modality.read(next(modality.sources()))
-    atol = 1 / 255 if name == "bilinear-opencv" else 1e-6
+    atol = 1.01 / 255 if name.endswith(("-opencv", "-torch")) else 1e-6
     np.testing.assert_allclose(found.original()[0], owner / 255, atol=atol)
     assert "resample_assumed" not in [one.code for one in found.warnings]
 
@@ -659,7 +666,7 @@ def test_every_filter_resizes_before_the_centre_is_cropped(tmp_path, name, grey)
         channels="L" if grey else None,
     )  # fmt: skip
     found = modality.read(next(modality.sources())).original()[0]
-    atol = 1.01 / 255 if name == "bilinear-opencv" else 1e-6
+    atol = 1.01 / 255 if name.endswith(("-opencv", "-torch")) else 1e-6
     np.testing.assert_allclose(found, owner, atol=atol)
 
 
@@ -858,7 +865,10 @@ def test_a_folder_says_what_becomes_of_its_pixels(tmp_path, kind):
     near = 0.02 * 255 if kind == "raw" else 0.02  # Pillow crops and rounds in another order
     assert found.original()[0].shape == fed.shape
     assert found.original()[0] == pytest.approx(fed, abs=near)
-    assert found.warnings == ()
+    resized = said.get("do_resize", True) and said.get("resample") != 0
+    told = str(said.get("image_processor_type")).endswith("Fast")
+    codes = [one.code for one in found.warnings]
+    assert codes == ["resample_assumed"] * bool(resized and not told)
     model.predict(found.original())
     assert model.identity.targets == ("cat", "dog")
     own = ImageModality((str(tmp_path / "a.png"),), preprocess="unit", size=(20, 20))
@@ -866,6 +876,41 @@ def test_a_folder_says_what_becomes_of_its_pixels(tmp_path, kind):
     unit = read.read(next(read.sources())).original()[0]
     assert unit.shape == (20, 20, 3)
     assert 0 <= unit.min() < unit.max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("said", "typed", "used", "words"),
+    [
+        ({}, None, "bilinear", "--resample bilinear-torch resizes as with torchvision, --resample "
+                               "bilinear confirms Pillow"),
+        ({"resample": 3}, None, "bicubic", "--resample bicubic-torch"),
+        ({"resample": 3}, "bicubic", "bicubic", ""),
+        ({"resample": 3}, "bicubic-torch", "bicubic-torch", ""),
+        ({"image_processor_type": "ViTImageProcessorFast"}, None, "bilinear-torch", ""),
+        ({"image_processor_type": "ViTImageProcessorFast"}, "bilinear", "bilinear", ""),
+        ({"image_processor_type": "ViTImageProcessorFast", "resample": 1}, None, "lanczos", ""),
+        ({"image_processor_type": "ViTImageProcessorPil", "resample": 3}, None, "bicubic", ""),
+        ({"resample": 0}, None, "nearest", ""),
+        ({"size": {"height": 64, "width": 80}}, None, "bilinear", ""),
+    ],
+)  # fmt: skip
+def test_who_resizes_by_an_image_processor_is_said_where_it_is_open(
+    tmp_path, said, typed, used, words
+):
+    """transformers takes torchvision for a fast one, Pillow for its own, else what is installed."""
+    own = {"image_processor_type": "ViTImageProcessor", "size": {"height": 32, "width": 32}}
+    whole = {**own, "do_normalize": False, "resample": 2, **said}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(whole))
+    _, model, found = read_with_folder(tmp_path)
+    if typed:
+        modality = ImageModality((str(tmp_path / "a.png"),), segmenter="grid", resample=typed)
+        modality = modality.fitted(model.input)
+        found = modality.read(next(modality.sources()))
+    kept = found.subject.facts["input"].get("resample", RESAMPLES.index("bilinear"))
+    assert RESAMPLES[kept] == used
+    messages = [one.message for one in found.warnings]
+    assert len(messages) == bool(words)
+    assert all(words in one for one in messages)
 
 
 @pytest.mark.parametrize(

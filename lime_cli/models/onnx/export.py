@@ -16,7 +16,7 @@ from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import InputError
 from lime_cli.files import digest_of_file, from_json
 from lime_cli.models.model_file import CHECKPOINTS, EXPORTED, PixelsInput, may_be_read
-from lime_cli.registry import RESAMPLES
+from lime_cli.registry import AS_TORCH, RESAMPLES
 
 TOKENIZER = "tokenizer.json"
 
@@ -151,7 +151,7 @@ class Export(NamedTuple):
         """What becomes of an image's pixels, by ``preprocessor_config.json``."""
         if not OF_IMAGES & set(self.processor):
             return None
-        kind, fast = self._processor
+        kind, backend = self._processor
         said = _as_class(self.processor, kind)
         shown, sides, shorter = _fitted(said, kind)
         (scale,) = _numbers([said.get("rescale_factor")]) or (1 / 255,)
@@ -167,6 +167,8 @@ class Export(NamedTuple):
         resample = said.get("resample", 3 if kind in BICUBIC else 2)
         named = str(resample).lower()
         resample = RESAMPLES.index(named) if named in RESAMPLES else resample
+        resample = resample if resample in range(6) else None
+        torch = backend == "Fast"
         return PixelsInput(
             shown or sides or ((shorter, shorter) if shorter else None),
             "crop" if shorter else "stretch",
@@ -174,19 +176,23 @@ class Export(NamedTuple):
             scale if said.get("do_rescale", True) else 1.0,
             mean,
             std,
-            resample if resample in range(6) else None,
+            AS_TORCH.get(resample, resample) if torch and resample is not None else resample,
             "BGR" if flipped else None,
-            floored=bool(kind) and not fast,  # who wrote a file himself has torchvision in mind
+            # who wrote a file himself has torchvision in mind, and timm asks it
+            floored=not torch and kind not in ("", "timm"),
+            either=not backend and resample in AS_TORCH,
             unread=(*_unread(said, kind), *_unsaid(said, kind), *_padded(shown, sides, shorter)),
         )
 
     @property
-    def _processor(self) -> tuple[str, bool]:
-        """Return the kind of the image processor, such as ``vit``, and whether it is a fast one."""
+    def _processor(self) -> tuple[str, str]:
+        """Return the kind of the image processor, such as ``vit``, and who resizes: ``Fast`` for
+        torch, ``Pil`` for Pillow, nothing where transformers takes the one that is installed.
+        """
         said = self.processor
         named = said.get("image_processor_type") or said.get("feature_extractor_type") or ""
         found = PROCESSOR.fullmatch(str(named))
-        return (found[1].lower(), found[2] == "Fast") if found else (str(named).lower(), False)
+        return (found[1].lower(), found[2] or "") if found else (str(named).lower(), "")
 
     @property
     def pad(self) -> str | None:
@@ -260,7 +266,7 @@ def _of_timm(config: dict[str, Any]) -> dict[str, Any]:
         "size": {"height": whole, "width": whole} if squash else {"shortest_edge": whole},
         "crop_size": {"height": height, "width": width},
         "do_center_crop": True,
-        "image_processor_type": "TimmImageProcessorFast",  # crops as torchvision does
+        "image_processor_type": "TimmImageProcessorPil",
         "image_mean": said.get("mean") or [0.485, 0.456, 0.406],
         "image_std": said.get("std") or [0.229, 0.224, 0.225],
         "resample": said.get("interpolation") or "bicubic",
