@@ -459,6 +459,17 @@ def resized_pixels(images):
     return np.floor(half) if images.dtype == np.uint8 else half
 
 
+def resized_pixels_alone(img):
+    """The same of one image."""
+    assert img.ndim == 3, "expects one image"
+    return {f"class {n}": one for n, one in enumerate(resized_pixels(img[None])[0].tolist())}
+
+
+def resized_pixels_of_one(img):
+    """The same, as a number, that answers once to several."""
+    return resized_pixels(img[None] if img.ndim == 3 else img[:1])[0, :1]
+
+
 def halved_pixels(images):
     return images[:, 0, :, 0] / 2.0
 

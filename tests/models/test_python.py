@@ -563,6 +563,16 @@ def test_a_function_that_answers_to_bytes_otherwise_is_said_to_get_floats(name):
     assert all("images.astype('uint8')" in one for one in said)
 
 
+@pytest.mark.parametrize("name", ["resized_pixels_alone", "resized_pixels_of_one"])
+def test_a_function_of_one_image_that_answers_to_bytes_otherwise_is_said_to(name):
+    pixels = np.random.default_rng(1).integers(0, 256, (3, 6, 5, 3)).astype(np.float32)
+    model = loaded(name)
+    assert model.predict(pixels[:1])[0, 0] == pixels[0, 0, 0, 0] / 2
+    said = {one.code: one.message for one in model.warnings}
+    assert "img = img.astype('uint8')" in said["as_bytes"]
+    assert model.predict(pixels)[:, 0].tolist() == (pixels[:, 0, 0, 0] / 2).tolist()
+
+
 def test_a_label_with_its_score_alone_says_nothing_of_other_labels():
     texts = ["short", "this one is long"]
     model = loaded("best_label")
