@@ -400,7 +400,10 @@ class Preprocessing:
         return np.asarray(numbers, np.float32)
 
 
-WAYS = r"(?:(stretch|crop(?:-floor|-round)?)(?::([1-9]\d{0,4}))?|(fit)|(pad|square)(?::#([0-9a-fA-F]{6}))?)"
+WAYS = (
+    r"(?:(stretch|crop(?:-floor|-round)?)(?::([1-9]\d{0,4}))?|(fit)|"
+    r"(pad|square)(?::#([0-9a-fA-F]{6}))?)"
+)
 """Notations of ``--resize``, white being #ffffff."""
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import PredictionError, last_line, said_by
