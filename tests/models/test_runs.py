@@ -218,7 +218,7 @@ def test_a_run_of_calls_is_inspected_as_it_is_loaded(tmp_path: Path) -> None:
         b"\x80\x04cnumpy._core.multiarray\nscalar\n\x94" + F8 + STATE + b"\x94(" + CALLS + b"t."
     )
     values = built(content)
-    assert alike(values, pickle.loads(content))
+    assert alike(values, pickle.loads(content.replace(b"numpy._core", NUMPY_CORE)))
     path = tmp_path / "m.pkl"
     path.write_bytes(content)
     assert [(one.name, one.roles) for one in inspect_pickle(path) if one.name == "scalar"] == [
@@ -491,7 +491,7 @@ def test_a_number_given_twice_hides_no_call() -> None:
     again = b"tcnumpy._core.multiarray\nscalar\nq\x000(" + CALLS + b"t."
     first = b"(" + b"".join(b"h\x00" for _ in range(600)) + b"t0"
     content = before + b"t0" + first + again[1:]
-    assert alike(built(content), pickle.loads(content))
+    assert alike(built(content), pickle.loads(content.replace(b"numpy._core", NUMPY_CORE)))
 
 
 def _text(words: str) -> bytes:
