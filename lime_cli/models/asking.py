@@ -345,7 +345,7 @@ def _each(function: Any, _first: Any) -> Callable[[Any], Any]:
         found = [written_out(function(one)) for one in inputs]
         if all(isinstance(one, tuple) and len(one) == 2 and not _numeric(one) for one in found):
             return [one[0] for one in found], [one[1] for one in found]
-        if all(isinstance(one, (dict, list)) and not _numeric(one) for one in found):
+        if all(isinstance(one, (dict, list, tuple)) and not _numeric(one) for one in found):
             return found
         if all(isinstance(one, str) for one in found):
             return found

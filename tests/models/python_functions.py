@@ -415,6 +415,31 @@ def one_picture(picture: "Image.Image"):
     return picture.convert("L").getpixel((0, 0)), picture.width, picture.height
 
 
+def decided(picture: Image.Image):
+    """As fastai decides: the label, its index, the probabilities."""
+    chances = np.array(picture.getpixel((0, 0))) / 1_000
+    return "abc"[chances.argmax()], chances.argmax(), chances
+
+
+def decided_by_failing(picture):
+    assert picture.ndim == 3
+    return decided(Image.fromarray(picture.astype(np.uint8)))
+
+
+def listed_decisions(pictures: list[Image.Image]):
+    return [decided(one) for one in pictures]
+
+
+def several_decided(picture: Image.Image):
+    """As fastai decides on several labels: those, whether each is one, the probabilities."""
+    _, _, chances = decided(picture)
+    return ["b"], chances > 0.1, chances
+
+
+def several_decided_without_them(picture: Image.Image):
+    return (*several_decided(picture), 1)[2]
+
+
 def one_picture_at_most(picture: Image.Image | None = None):
     return [*picture.getpixel((0, 0)), 1]
 

@@ -16,7 +16,7 @@ from PIL import Image
 import lime_cli
 from lime_cli.errors import ModelError, PredictionError, SettingsError
 from lime_cli.models.failures import failure
-from lime_cli.models.model_file import PYTHON_PREFIX, ModelFile
+from lime_cli.models.model_file import PYTHON_PREFIX, ModelFile, ModelInput
 from lime_cli.models.predictor import quiet, rows
 from lime_cli.tabular.row import Table
 from tests.models import python_functions
@@ -357,6 +357,15 @@ def test_a_function_that_expects_something_else_is_told_what_it_is_given(name):
     assert words in failure(path, error.value, inputs, is_function=True).hint
 
 
+def test_a_function_of_pillow_s_images_that_fails_is_told_of_those():
+    given = ModelInput("m", kind="image")
+    said = failure(
+        "py:m:f", IndexError("a"), np.zeros((2, 4, 6, 3)), given=given, is_function=True
+    ).hint
+    assert "Pillow's images, by its annotation, 6 x 4 pixels in RGB" in said
+    assert "--layout" not in said
+
+
 @pytest.mark.parametrize("name", ["listed", "by_dictionary", "ranked_by_text", "decoded"])
 @pytest.mark.parametrize("texts", [TEXTS, TEXTS[::-1]])
 def test_scores_go_by_their_labels_whatever_their_order(name, texts):
@@ -525,6 +534,21 @@ def test_a_function_whose_image_is_annotated_gets_pillow_s(name):
         model.predict((pixels / 255).astype(np.float32))
     with pytest.raises(SettingsError, match=r"--layout NCHW: .* leave it out"):
         loaded(name, layout="NCHW").input  # noqa: B018
+
+
+@pytest.mark.parametrize("name", ["decided", "decided_by_failing", "listed_decisions"])
+def test_of_a_label_its_index_and_probabilities_the_last_are_used(name):
+    pixels = np.random.default_rng(1).integers(2, 256, (3, 6, 5, 3)).astype(np.float32)
+    found = loaded(name).predict(pixels)
+    assert found == pytest.approx(pixels[:, 0, 0] / 1_000)
+
+
+def test_of_another_tuple_the_line_says_what_to_return():
+    pixels = np.random.default_rng(1).integers(2, 256, (3, 6, 5, 3)).astype(np.float32)
+    with pytest.raises(PredictionError, match=r"; return \(\.\.\.\)\[2\] in place of \(\.\.\.\)"):
+        loaded("several_decided").predict(pixels)
+    found = loaded("several_decided_without_them").predict(pixels)
+    assert found == pytest.approx(pixels[:, 0, 0] / 1_000)
 
 
 ROWS = Table(
