@@ -236,8 +236,8 @@ AUTO_FILL = "auto"
 """The mean, but where that changes next to nothing."""
 
 RESIZES = (
-    "stretch", "crop", "stretch:N", "crop:N", "crop-floor:N", "fit", "pad", "pad-white",
-    "pad:#RRGGBB", "square", "square-white", "square:#RRGGBB",
+    "stretch", "crop", "stretch:N", "crop:N", "crop-floor:N", "crop-round:N", "fit", "pad",
+    "pad-white", "pad:#RRGGBB", "square", "square-white", "square:#RRGGBB",
 )  # fmt: skip
 
 RESAMPLES = (

@@ -127,6 +127,9 @@ EITHER = CodedWarning(
     "resizes as with torchvision, --resample {} confirms Pillow",
 )
 
+MIDDLE = 127.5
+"""Between black and white, of pixels as they are seen."""
+
 LIME = (LIKE_LIME, LIME_SEGMENTER)
 """Names of marcotcr/lime's own cut: quickshift on what the model sees."""
 
@@ -387,7 +390,7 @@ class ImageModality(OfFiles):
         values = 255 - photo.values if self.invert else photo.values
         raw = preprocessing.seen(values, view)
         fill, masked, said = self._filled(raw, cut.on_grid, preprocessing, precision)
-        said = (*said, *self._fitting(view, held), *self._assumed(held))
+        said = (*said, *self._fitting(view, held), *self._assumed(held, raw))
         parts = zip(cut.names, places(cut.labels, view), strict=True)
         return ImageInstance(
             subject=self._subject(source, photo, view, cut, fill, preprocessing),
@@ -462,7 +465,7 @@ class ImageModality(OfFiles):
             words = RESAMPLED.message.format(RESAMPLES[view.resample])
             yield RESAMPLED._replace(message=words)
 
-    def _assumed(self, held: ArrayNumbers | None) -> tuple[CodedWarning, ...]:
+    def _assumed(self, held: ArrayNumbers | None, seen: Values) -> tuple[CodedWarning, ...]:
         if not self.assumed:
             return self.said
         numbers = "0 to 1" if held is None else f"{held.low:.4g} to {held.high:.4g}"
@@ -473,6 +476,10 @@ class ImageModality(OfFiles):
         words = ASSUMED.message.format(f"{numbers}{colours if shown else ''}{own}")
         if held is None:
             words += ", --preprocess raw to 0 to 255"
+        if shown and channels == "RGB":
+            words += ", --channels BGR to BGR"
+        elif channels == "L" and not self.invert and np.median(seen) > MIDDLE:
+            words += ", --invert to white ink on black"
         return (*self.said, ASSUMED._replace(message=words))
 
     @property

@@ -356,7 +356,7 @@ SEEN_THROUGH = CodedWarning(
     "transparent",
     "{} has transparent pixels, which become white; a program that only drops the transparency "
     "gives the model other colours: if yours does, explain what PIL.Image.open(...).convert('RGB')"
-    ".save('opaque.png') writes",
+    ".save('opaque.png', transparency=None) writes",
 )
 
 

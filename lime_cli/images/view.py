@@ -188,15 +188,15 @@ def cropped(
     grid: tuple[int, int],
     resize_to: int | None,
     floored: bool = False,
-    part: float = TINY,
+    rounded: bool = False,
 ) -> View:
     """Show the centre of an image resized so that its shorter side is ``resize_to`` and covers.
 
-    Half a pixel of what is left out is rounded to even, or ``floored``, above and on the left; of
-    the longer side, what is less than a pixel with ``part`` is left out.
+    Half a pixel of what is left out is rounded to even, or ``floored``, above and on the left; what
+    the longer side has of a pixel is left out, or ``rounded``.
     """
     ratio = max(grid[0] / size[0], grid[1] / size[1], (resize_to or 0) / min(size))
-    y, x = (_cropped(n, m, ratio, floored, part) for n, m in zip(size, grid, strict=True))
+    y, x = (_cropped(n, m, ratio, floored, rounded) for n, m in zip(size, grid, strict=True))
     return View(y, x)
 
 
@@ -233,9 +233,9 @@ def _scaled(axis: Axis, side: int, grid: int) -> Axis:
     return replace(axis, grid=grid, inner=(first, max(first + 1, last)))
 
 
-def _cropped(length: int, grid: int, ratio: float, floored: bool, part: float) -> Axis:
-    """Resize to whole pixels, then take the centre, as torchvision does."""
-    resized = max(grid, int(length * ratio + part))
+def _cropped(length: int, grid: int, ratio: float, floored: bool, rounded: bool) -> Axis:
+    """Resize to whole pixels, then take the centre."""
+    resized = max(grid, round(length * ratio) if rounded else int(length * ratio + TINY))
     first = (resized - grid) // 2 if floored else round((resized - grid) / 2)
     pixel = length / resized
     return Axis(length, first * pixel, (first + grid) * pixel, grid, (0, grid))
@@ -414,11 +414,10 @@ class Preprocessing:
         to = named or self.resize_to
         wanted = self.size or ((max(size),) * 2 if way == "square" else size)
         match way:
-            case "crop":
-                rounded = self.resample == OPENCV  # by mmpretrain and PaddleClas, say
-                view = cropped(size, wanted, to, self.floored, 0.5 if rounded else TINY)
-            case "crop-floor":
-                view = cropped(size, wanted, to, floored=True)
+            case "crop":  # as torchvision and mmpretrain do
+                view = cropped(size, wanted, to, self.floored)
+            case "crop-floor" | "crop-round":
+                view = cropped(size, wanted, to, floored=True, rounded=way == "crop-round")
             case "fit":
                 view = fitted(size, wanted)
             case "stretch":
@@ -464,7 +463,8 @@ class Preprocessing:
 
 
 WAYS = (
-    r"(?:(stretch|crop|crop-floor)(?::([1-9]\d{0,4}))?|(fit)|(pad|square)(?::#([0-9a-fA-F]{6}))?)"
+    r"(?:(stretch|crop(?:-floor|-round)?)(?::([1-9]\d{0,4}))?|(fit)|"
+    r"(pad|square)(?::#([0-9a-fA-F]{6}))?)"
 )
 """Notations of ``--resize``, white being #ffffff."""
 

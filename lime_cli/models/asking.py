@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import PredictionError, last_line, said_by
@@ -31,7 +30,7 @@ AS_BYTES = CodedWarning(
 AS_FLOATS = CodedWarning(
     "as_bytes",
     "the function answers differently to bytes, and gets these pixels as floats; if it is meant "
-    "for bytes, begin it with images = images.astype('uint8')",
+    "for bytes, begin it with {0} = {0}.astype('uint8')",
 )
 
 Wrap = Callable[[Any, Any], Callable[[Any], Any]]
@@ -116,6 +115,7 @@ class Asking:
                     call = way(self._function, inputs)
                     found = call(_own(inputs))
                     self._call, self.warnings = call, said
+                    self._compare(inputs, found)
                     return found
             most = 0 if ways else _most_at_once(self._function, inputs)
             if not most:
@@ -126,18 +126,20 @@ class Asking:
                 f"--batch-size {most} gives it no more",
             ) from error
         self._works = True
-        if not (self._compared or self.warnings) and isinstance(inputs, np.ndarray):
-            found = written_out(found)
-            self._compare(inputs[:1], found)
         if self._call is self._function and len(inputs) > 1:
             found = written_out(found)
             if _is_one_answer(found, len(inputs)):
                 self._call, self.warnings = _each(self._of_one(found, inputs), None), (ONE_AT_ONCE,)
-                return self._call(_own(inputs))
-        return found
+                found = self._call(_own(inputs))
+        return self._compare(inputs, found)
 
-    def _compare(self, first: NDArray[Any], found: Any) -> None:
-        """Look whether the first image gets the same answer in bytes, where it can be given so."""
+    def _compare(self, inputs: Any, found: Any) -> Any:
+        """Look whether the first image gets the same answer in bytes, where it can be given so;
+        return what was ``found`` for all.
+        """
+        if self._compared or AS_BYTES in self.warnings or not isinstance(inputs, np.ndarray):
+            return found
+        first = inputs[:1]
         if (
             first.ndim != 4
             or first.max(initial=0) <= 1
@@ -145,13 +147,16 @@ class Asking:
             or first.max() > 255
             or (first % 1).any()
         ):
-            return
-        self._compared = True
+            return found
+        self._compared, found = True, written_out(found)
         with contextlib.suppress(Exception):  # it takes floats alone
-            one = np.asarray(written_out(self._function(first.astype(np.uint8))), np.float64)
-            own = np.asarray(found, np.float64)[:1]
-            if one.shape == own.shape and not np.allclose(one, own, rtol=1e-5, atol=1e-5):
-                self.floats = (AS_FLOATS,)
+            own = found if len(inputs) == 1 else written_out(self._call(first.copy()))
+            other = written_out(self._call(first.astype(np.uint8)))
+            one, two = (np.array(list(_numbers_in(some))) for some in (own, other))
+            if one.shape == two.shape and not np.allclose(one, two, rtol=1e-5, atol=1e-5):
+                name = next((one.name for one in _parameters(self._function)), "images")
+                self.floats = (AS_FLOATS._replace(message=AS_FLOATS.message.format(name)),)
+        return found
 
     def predict_frame(self, frame: Any) -> Any:
         """Return what the function answers to a table: to all of it, or row by row to dictionaries,
@@ -218,6 +223,17 @@ class Asking:
 def _own(inputs: Any) -> Any:
     """Return a copy of a batch, which a function may empty or write into."""
     return inputs.copy() if isinstance(inputs, np.ndarray) else list(inputs)
+
+
+def _numbers_in(answer: Any) -> Iterator[float]:
+    """Yield the numbers of an answer, with those of its lists and dictionaries."""
+    if isinstance(answer, dict):
+        answer = list(answer.values())
+    if isinstance(answer, (list, tuple)):
+        for one in answer:
+            yield from _numbers_in(one)
+    elif not isinstance(answer, str):
+        yield from np.asarray(answer, np.float64).ravel()
 
 
 def _is_one_answer(found: Any, n: int) -> bool:
@@ -329,7 +345,7 @@ def _each(function: Any, _first: Any) -> Callable[[Any], Any]:
         found = [written_out(function(one)) for one in inputs]
         if all(isinstance(one, tuple) and len(one) == 2 and not _numeric(one) for one in found):
             return [one[0] for one in found], [one[1] for one in found]
-        if all(isinstance(one, (dict, list)) and not _numeric(one) for one in found):
+        if all(isinstance(one, (dict, list, tuple)) and not _numeric(one) for one in found):
             return found
         if all(isinstance(one, str) for one in found):
             return found

@@ -87,7 +87,8 @@ def failure(
             f"{with_version(gap[1])}, or save it again",
         )
     layout = given.layout if given else None
-    hint = _given(words, inputs, layout) if is_function else ""
+    drawn = given is not None and given.kind == "image"
+    hint = _given(words, inputs, layout, drawn) if is_function else ""
     return PredictionError(
         f"{name}: the model failed on its input ({where}{last_line(error)})", hint
     )
@@ -153,8 +154,11 @@ OF_CELLS = (
 """How a function fails on cells that are numbers and expects text."""
 
 
-def _given(words: str, inputs: Any, layout: str | None) -> str:
-    """Say what a function is given, where its words tell that it expects something else."""
+def _given(words: str, inputs: Any, layout: str | None, drawn: bool = False) -> str:
+    """Say what a function is given, where its words tell that it expects something else.
+
+    Images may be ``drawn``: handed over as Pillow's.
+    """
     if hasattr(inputs, "names") and re.search(OF_CELLS, words):
         return "it gets cells as numbers; --strings COLUMN gives it those of a column as text"
     if _are_texts(inputs) and re.search(AS_TABLE, words):
@@ -216,6 +220,11 @@ def _given(words: str, inputs: Any, layout: str | None) -> str:
         return f"it gets {', '.join(map(repr, index))}, too: --drop {dropped} leaves it out"
     if isinstance(inputs, np.ndarray) and inputs.ndim == 4 and inputs.size:
         n, height, width, channels = inputs.shape
+        if drawn:
+            return (
+                f"it gets Pillow's images, by its annotation, {width} x {height} pixels in "
+                f"{'L' if channels == 1 else 'RGB'}; --size and --channels change them"
+            )
         turned = (n, channels, height, width) if layout == "NCHW" else inputs.shape
         size = " x ".join(map(str, turned))
         return (

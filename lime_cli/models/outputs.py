@@ -141,11 +141,19 @@ def _no_numbers(name: str, raw: Any) -> PredictionError:
     if raw is None:
         said, hint = "nothing", "does the function end in return?"
     else:
-        said, hint = f"{type(raw).__name__}{_seen(raw)}", NUMBERS_ONLY
+        said, hint = f"{type(raw).__name__}{_seen(raw)}", NUMBERS_ONLY + _to_return(raw)
     return PredictionError(f"{name}: the model returned {said}, not numbers", hint)
 
 
 NUMBERS_ONLY = "the function must return a row of numbers for each input, one per class"
+
+
+def _to_return(raw: Any) -> str:
+    """Say which part of a tuple for each input may be its row of numbers; empty for none."""
+    if not isinstance(raw, list) or not raw or not isinstance(raw[0], tuple):
+        return ""
+    places = [i for i, one in enumerate(raw[0]) if _is_row(one)]
+    return f"; return (...)[{places[0]}] in place of (...) does" if len(places) == 1 else ""
 
 
 def _seen(raw: Any) -> str:
@@ -315,6 +323,29 @@ def _after_labels(output: RawOutput, stated: Stated) -> RawOutput | None:
     return RawOutput(numbers, names, output.rules)
 
 
+def _decided(output: RawOutput, stated: Stated) -> RawOutput | None:
+    """[(label, index, probabilities (k,)), ...], as fastai decides: the index is of the largest."""
+    rows = output.raw
+    if not isinstance(rows, list) or not rows or not all(map(_is_decided, rows)):
+        return None
+    return output._replace(raw=[np.ravel(written_out(row[2])) for row in rows])
+
+
+def _is_decided(row: Any) -> bool:
+    if type(row) is not tuple or len(row) != 3 or not _is_row(row[2]):
+        return False
+    index, numbers = np.asarray(written_out(row[1])), np.asarray(written_out(row[2]))
+    if index.ndim or index.dtype.kind not in "iu" or not 0 <= index < len(numbers):
+        return False
+    return bool(numbers[index] == numbers.max())
+
+
+def _is_row(one: Any) -> bool:
+    """Tell an array or a tensor of several fractions."""
+    shape: tuple[int, ...] = getattr(one, "shape", ())
+    return len(shape) == 1 and shape[0] > 1 and "float" in str(getattr(one, "dtype", ""))
+
+
 def _sparse(output: RawOutput, stated: Stated) -> RawOutput | None:
     dense = getattr(output.raw, "toarray", None)
     return None if dense is None else output._replace(raw=dense())
@@ -441,6 +472,7 @@ SHAPES: tuple[tuple[str, Callable[[RawOutput, Stated], RawOutput | None]], ...] 
     ("labels come first; the numbers after them are used", _after_labels),
     (FIRST, _first),
     (SCORED, _scored),
+    ("the probabilities behind a label and its index are used", _decided),
     ("a sparse matrix is written out", _sparse),
     ("dictionaries by class are read in the order of their keys", _dictionaries),
     ("a data frame's columns are the outputs", _frame),

@@ -212,6 +212,26 @@ def test_the_engine_finds_what_it_needs(tmp_path: Path) -> None:
     np.testing.assert_array_equal(instance.codes(drawn) == 1, ~drawn.masked)
 
 
+@pytest.mark.parametrize(
+    ("ink", "channels", "options", "named"),
+    [
+        (0, 1, {}, {"--invert"}),
+        (255, 1, {}, set()),
+        (0, 1, {"invert": True}, set()),
+        (0, 3, {}, {"--channels BGR"}),
+        (0, 3, {"channels": "BGR"}, set()),
+    ],
+)
+def test_what_nobody_said_of_ink_and_colours_is_named(
+    tmp_path: Path, ink: int, channels: int, options: dict[str, object], named: set[str]
+) -> None:
+    page = np.full((30, 30, 3), 255 - ink, np.uint8)
+    page[10:20, 14:16] = ink
+    given = ModelInput(size=(30, 30), channels=channels)
+    said = " ".join(one.message for one in read(tmp_path, page, given, **options).warnings)
+    assert {one for one in ("--invert", "--channels BGR") if one in said} == named
+
+
 def test_assumed_preprocessing_is_said_once_nobody_said_it(tmp_path: Path) -> None:
     given = ModelInput(size=scene().shape[:2])
     codes = [warning.code for warning in read(tmp_path, scene(), given).warnings]

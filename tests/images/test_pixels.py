@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zlib
 from contextlib import suppress
@@ -84,6 +85,47 @@ def test_what_is_transparent_is_said_and_keeps_its_colour_for_a_processor(tmp_pa
     kept = read_image(path, ImageReading(opaque=True))
     assert kept.pixels.tolist() == np.asarray(Image.open(path).convert("RGB")).tolist()
     assert kept.warnings == ()
+
+
+def _clear(kind: str) -> tuple[str, Image.Image, dict[str, object]]:
+    """Return the name, the image and the options of saving one with transparent pixels."""
+    noise = np.random.default_rng(0).integers(0, 256, (8, 9, 4)).astype(np.uint8)
+    image, grey = Image.fromarray(noise), Image.fromarray(noise[..., 0])
+    colours = image.convert("RGB")
+    mixed = {"transparency": bytes([0, 90, 255, 3])}
+    return {
+        "RGBA": ("a.png", image, {}),
+        "WebP": ("a.webp", image, {"lossless": True}),
+        "TIFF": ("a.tif", image, {}),
+        "LA": ("a.png", image.convert("LA"), {}),
+        "RGB": ("a.png", colours, {"transparency": colours.getpixel((1, 1))}),
+        "L": ("a.png", grey, {"transparency": grey.getpixel((1, 1))}),
+        "1": ("a.png", grey.point(lambda one: 255 * (one > 99), "1"), {"transparency": 0}),
+        "P": ("a.png", colours.quantize(8), {"transparency": 3}),
+        "P of shares": ("a.png", colours.quantize(8), mixed),
+        "GIF": ("a.gif", colours.quantize(8), {"transparency": 3}),
+    }[kind]
+
+
+@pytest.mark.filterwarnings("ignore:Palette images with Transparency")
+@pytest.mark.parametrize(
+    "kind", ["RGBA", "WebP", "TIFF", "LA", "RGB", "L", "1", "P", "P of shares", "GIF"]
+)
+def test_what_the_line_on_transparency_writes_is_what_the_owner_s_program_sees(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name, image, options = _clear(kind)
+    path = saved(tmp_path, name, image, **options)
+    (said,) = read_image(path).warnings
+    assert said.code == "transparent"
+    line = re.search(r"PIL\.(Image\.open\(\.\.\.\).*) writes$", said.message)
+    assert line is not None
+    data = path.read_bytes()
+    exec(line[1].replace("...", "io.BytesIO(data)"))
+    found = read_image(tmp_path / "opaque.png")
+    assert found.warnings == ()
+    assert found.pixels.tolist() == np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).tolist()
 
 
 def test_grey_with_transparency_becomes_white_too(tmp_path: Path) -> None:

@@ -598,10 +598,11 @@ OPENCV = {
         [171, 22, 163, 178, 196, 60, 216, 82],
         [121, 99, 87, 203, 56, 148, 142, 72],
     ],
-    (6, 6, "crop"): [[166, 160, 151, 161, 49, 194], [90, 183, 60, 116, 110, 114]],
+    (6, 6, "crop"): [[57, 143, 183, 199, 75, 195], [99, 102, 205, 84, 129, 129]],
+    (6, 6, "crop-round:6"): [[55, 166, 160, 151, 161, 49], [91, 90, 183, 60, 116, 110]],
 }
-"""The red of the first and the last row of cv2.resize of 9 x 13 pixels, the last one's cut from
-6 x 9."""
+"""The red of the first and the last row of cv2.resize of 9 x 13 pixels; the last two are cut from
+6 x 8, as by mmpretrain, and from 6 x 9, as by PaddleClas."""
 
 
 @pytest.mark.parametrize(("height", "width", "way"), list(OPENCV))
@@ -622,6 +623,10 @@ def test_bytes_are_resized_as_opencv_does_to_the_last_bit(tmp_path, height, widt
         ("bilinear-opencv", (386, 258), (300, 200), "stretch", "07cac72accaea935"),
         ("bilinear-opencv", (45, 83), (28, 28), "crop-floor:32", "aed2c03295f3fae3"),
         ("bilinear-opencv", (83, 47), (28, 28), "crop-floor:32", "19f96f99331dfe92"),
+        ("bilinear-opencv", (83, 47), (28, 28), "crop-round:32", "fa2710721718f1b7"),
+        ("bilinear-opencv", (59, 97), (28, 28), "crop-round:32", "69eba0694c104833"),
+        ("bilinear-opencv", (45, 83), (28, 28), "crop:32", "203fc8f8b09b210a"),
+        ("bilinear-opencv", (59, 97), (28, 28), "crop:32", "74820890a4a61171"),
         ("bilinear-torch", (386, 258), (30, 200), "stretch", "8f57e5ca038806f1"),
         ("bilinear-torch", (2700, 9), (11, 9), "stretch", "8413ca7435bbd8b6"),
         ("bicubic-torch", (386, 258), (300, 20), "stretch", "409378b73fdbf24b"),
@@ -630,8 +635,8 @@ def test_bytes_are_resized_as_opencv_does_to_the_last_bit(tmp_path, height, widt
     ],
 )
 def test_bytes_become_what_another_library_makes_of_them(name, own, size, way, digest):
-    """Digests of what cv2.resize, and MLPerf's script of 87.5 % by it, make of the pixels, which
-    counts places in single precision; and of what torchvision makes of a tensor of bytes.
+    """Digests of what cv2.resize, which counts places in single precision, makes of the pixels, and
+    MLPerf's script of 87.5 %, PaddleClas and mmpretrain by it; and torchvision of a tensor.
     """
     y, x = np.mgrid[: own[0], : own[1]]
     pixels = (np.stack([x * x * 3 + y, y * y + 5 * x, x * y * 7], -1) % 256).astype(np.uint8)

@@ -415,6 +415,31 @@ def one_picture(picture: "Image.Image"):
     return picture.convert("L").getpixel((0, 0)), picture.width, picture.height
 
 
+def decided(picture: Image.Image):
+    """As fastai decides: the label, its index, the probabilities."""
+    chances = np.array(picture.getpixel((0, 0))) / 1_000
+    return "abc"[chances.argmax()], chances.argmax(), chances
+
+
+def decided_by_failing(picture):
+    assert picture.ndim == 3
+    return decided(Image.fromarray(picture.astype(np.uint8)))
+
+
+def listed_decisions(pictures: list[Image.Image]):
+    return [decided(one) for one in pictures]
+
+
+def several_decided(picture: Image.Image):
+    """As fastai decides on several labels: those, whether each is one, the probabilities."""
+    _, _, chances = decided(picture)
+    return ["b"], chances > 0.1, chances
+
+
+def several_decided_without_them(picture: Image.Image):
+    return (*several_decided(picture), 1)[2]
+
+
 def one_picture_at_most(picture: Image.Image | None = None):
     return [*picture.getpixel((0, 0)), 1]
 
@@ -457,6 +482,17 @@ def resized_pixels(images):
     """What rounds bytes and not floats."""
     half = images[:, 0, :, 0] / np.float32(2)
     return np.floor(half) if images.dtype == np.uint8 else half
+
+
+def resized_pixels_alone(img):
+    """The same of one image."""
+    assert img.ndim == 3, "expects one image"
+    return {f"class {n}": one for n, one in enumerate(resized_pixels(img[None])[0].tolist())}
+
+
+def resized_pixels_of_one(img):
+    """The same, as a number, that answers once to several."""
+    return resized_pixels(img[None] if img.ndim == 3 else img[:1])[0, :1]
 
 
 def halved_pixels(images):

@@ -813,6 +813,43 @@ def test_texts_become_token_ids_by_their_tokenizer(tmp_path, length):
     assert [one.code for one in model.warnings] == ["activation_assumed"]
 
 
+@pytest.mark.parametrize("name", ["input_ids", "text", "sentence", "x", "input"])
+@pytest.mark.parametrize("called", ["tokenizer.json", "vocab.json", "words.json"])
+def test_whole_numbers_are_token_ids_whatever_they_and_the_tokenizer_are_called(
+    tmp_path, name, called
+):
+    graph = token_model(tmp_path / "m.onnx", names=(name, "mask"))
+    for folder in ("other", "own", "empty"):
+        (tmp_path / folder).mkdir()
+    words = tokenizer(tmp_path / "other" / called)
+    model = ModelFile(graph, tokenizer=words).load()
+    model.input.require("text")
+    assert model.predict(["good film", "bad bad bad film"])[:, 0] == pytest.approx([3, 3.25])
+    own = tmp_path / "own" / called
+    own.write_text('{"good": 0, "model": 1}')  # of a program of one's own
+    with pytest.raises(SettingsError, match=f"{called} does not say .*py:module:function"):
+        ModelFile(graph, tokenizer=str(own)).load()
+    with pytest.raises(SettingsError, match=r"empty holds no tokenizer: .*py:module:function"):
+        ModelFile(graph, tokenizer=str(tmp_path / "empty")).load()
+    with pytest.raises(SettingsError, match="takes token ids; name its tokenizer"):
+        ModelFile(graph, max_tokens=8).load()
+
+
+@pytest.mark.parametrize("name", ["input_ids", "text"])
+@pytest.mark.parametrize("given", [{"tokenizer": "t.json"}, {"max_tokens": 8}])
+def test_token_ids_of_all_texts_in_one_row_ask_for_a_function(tmp_path, name, given):
+    """As of a bag of embeddings, with offsets."""
+    tokenizer(tmp_path / "t.json")
+    node = helper.make_node("Concat", [name, "offsets"], ["y"], axis=0)
+    inputs = [value(one, ["n"], TensorProto.INT64) for one in (name, "offsets")]
+    ends = [value("y", ["n"], TensorProto.INT64)]
+    path = saved(tmp_path / "m.onnx", [node], inputs, ends)
+    if "tokenizer" in given:
+        given = {"tokenizer": str(tmp_path / "t.json")}
+    with pytest.raises(SettingsError, match=rf"does not fill .*: {name} \[n\], .*py:module"):
+        ModelFile(path, **given).load()
+
+
 @pytest.mark.parametrize("rule", ["(a|a)+$", "(a|aa)+$"])
 def test_a_tokenizer_that_gives_up_is_one_line(tmp_path, rule, capfd):
     tokenizers = pytest.importorskip("tokenizers")

@@ -16,7 +16,7 @@ from PIL import Image
 import lime_cli
 from lime_cli.errors import ModelError, PredictionError, SettingsError
 from lime_cli.models.failures import failure
-from lime_cli.models.model_file import PYTHON_PREFIX, ModelFile
+from lime_cli.models.model_file import PYTHON_PREFIX, ModelFile, ModelInput
 from lime_cli.models.predictor import quiet, rows
 from lime_cli.tabular.row import Table
 from tests.models import python_functions
@@ -357,6 +357,15 @@ def test_a_function_that_expects_something_else_is_told_what_it_is_given(name):
     assert words in failure(path, error.value, inputs, is_function=True).hint
 
 
+def test_a_function_of_pillow_s_images_that_fails_is_told_of_those():
+    given = ModelInput("m", kind="image")
+    said = failure(
+        "py:m:f", IndexError("a"), np.zeros((2, 4, 6, 3)), given=given, is_function=True
+    ).hint
+    assert "Pillow's images, by its annotation, 6 x 4 pixels in RGB" in said
+    assert "--layout" not in said
+
+
 @pytest.mark.parametrize("name", ["listed", "by_dictionary", "ranked_by_text", "decoded"])
 @pytest.mark.parametrize("texts", [TEXTS, TEXTS[::-1]])
 def test_scores_go_by_their_labels_whatever_their_order(name, texts):
@@ -527,6 +536,21 @@ def test_a_function_whose_image_is_annotated_gets_pillow_s(name):
         loaded(name, layout="NCHW").input  # noqa: B018
 
 
+@pytest.mark.parametrize("name", ["decided", "decided_by_failing", "listed_decisions"])
+def test_of_a_label_its_index_and_probabilities_the_last_are_used(name):
+    pixels = np.random.default_rng(1).integers(2, 256, (3, 6, 5, 3)).astype(np.float32)
+    found = loaded(name).predict(pixels)
+    assert found == pytest.approx(pixels[:, 0, 0] / 1_000)
+
+
+def test_of_another_tuple_the_line_says_what_to_return():
+    pixels = np.random.default_rng(1).integers(2, 256, (3, 6, 5, 3)).astype(np.float32)
+    with pytest.raises(PredictionError, match=r"; return \(\.\.\.\)\[2\] in place of \(\.\.\.\)"):
+        loaded("several_decided").predict(pixels)
+    found = loaded("several_decided_without_them").predict(pixels)
+    assert found == pytest.approx(pixels[:, 0, 0] / 1_000)
+
+
 ROWS = Table(
     ("age", "city", "bonus"),
     (np.array([30.0, 5, 6]), np.array(["Oslo", "Rome", "Oslo"], object), np.ones(3)),
@@ -561,6 +585,16 @@ def test_a_function_that_answers_to_bytes_otherwise_is_said_to_get_floats(name):
     said = [one.message for one in model.warnings if one.code == "as_bytes"]
     assert len(said) == (name == "resized_pixels")
     assert all("images.astype('uint8')" in one for one in said)
+
+
+@pytest.mark.parametrize("name", ["resized_pixels_alone", "resized_pixels_of_one"])
+def test_a_function_of_one_image_that_answers_to_bytes_otherwise_is_said_to(name):
+    pixels = np.random.default_rng(1).integers(0, 256, (3, 6, 5, 3)).astype(np.float32)
+    model = loaded(name)
+    assert model.predict(pixels[:1])[0, 0] == pixels[0, 0, 0, 0] / 2
+    said = {one.code: one.message for one in model.warnings}
+    assert "img = img.astype('uint8')" in said["as_bytes"]
+    assert model.predict(pixels)[:, 0].tolist() == (pixels[:, 0, 0, 0] / 2).tolist()
 
 
 def test_a_label_with_its_score_alone_says_nothing_of_other_labels():

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import InputError
-from lime_cli.files import digest_of_file, from_json
+from lime_cli.files import digest_of_file, from_json, read_small
 from lime_cli.models.model_file import CHECKPOINTS, EXPORTED, PixelsInput, may_be_read
 from lime_cli.registry import AS_TORCH, RESAMPLES
 
@@ -220,8 +220,10 @@ def export_beside(model: Path, tokenizer: str | None = None) -> Export:
     slow = next(
         (str(one / name) for one in folders for name in SLOW if may_be_read(one / name)), ""
     )
-    if own is not None and own.name in SLOW:
+    if own is not None and _is_slow(own):
         found, slow = None, str(own)
+    elif found is None and slow and not _is_slow(Path(slow)):
+        found, slow = Path(slow), ""
     config = _as_of_timm(_first(folders, "config.json"))
     processor = _first(folders, "preprocessor_config.json") or _of_timm(config)
     if "pretrained_cfg" in config and "architecture" in config and config.get("num_classes") != 0:
@@ -233,6 +235,21 @@ def export_beside(model: Path, tokenizer: str | None = None) -> Export:
         **_first(folders, "tokenizer_config.json"),
     }
     return Export(found, config, tokens, processor, slow)
+
+
+def _is_slow(path: Path) -> bool:
+    """Tell a file of a tokenizer that was not saved in one: JSON by what it holds, others by name.
+
+    A vocabulary holds a number for each word; a whole tokenizer may have any name, and so may it.
+    """
+    if path.suffix == ".json" and may_be_read(path):
+        try:
+            held = from_json(read_small(path))
+        except (OSError, ValueError):
+            held = None
+        if isinstance(held, dict) and held:
+            return all(isinstance(one, int) for one in held.values())
+    return path.name in SLOW
 
 
 def _as_of_timm(config: dict[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from lime_cli.models.model_file import ModelFile, ModelInput, PixelsInput, colum
 from lime_cli.models.onnx.export import Export, export_beside
 from lime_cli.models.onnx.graph import Graph, names_listed
 from lime_cli.models.onnx.runtime import failure
-from lime_cli.models.onnx.tokenizer import Tokens, each_token, takes_tokens
+from lime_cli.models.onnx.tokenizer import IDS, Tokens, each_token, takes_tokens
 from lime_cli.models.onnx.vocabularies import is_made
 from lime_cli.models.outputs import ACTIVATIONS, Stated
 from lime_cli.models.predictor import Origin, Predictor, Way
@@ -70,7 +70,7 @@ def read_input(
     n_columns = shape[1] if len(shape) == 2 and isinstance(shape[1], int) else None
     words = kind == "tensor(string)" and (n_columns is None or n_columns == 1)
     texts = range(n_columns or 0) if kind == "tensor(string)" else ()
-    whole = len(shape) == 2 and columns is None and kind in ("tensor(int64)", "tensor(int32)")
+    whole = len(shape) == 2 and columns is None and kind in IDS
     return ModelInput(
         name,
         None if words else "table",
@@ -318,8 +318,7 @@ class Session:
 
     def _set_aside(self) -> tuple[Any, ...]:
         """Part inputs that no prediction depends on from those that are fed; return them."""
-        tokens = takes_tokens(self._inputs, self._export.tokenizer is not None)
-        if tokens or self.file.output is not None:
+        if self._takes_tokens or self.file.output is not None:
             return ()
         names = [one.name for one in self._inputs]
         idle, others = self._graph.idle(names, [one.name for one in self._outputs])
@@ -359,17 +358,35 @@ class Session:
         free = {n for one in self._inputs for n in one.shape[1:] if isinstance(n, str)}
         return bool(free & set(self._output.shape[1:] or ()))
 
+    @property
+    def _takes_tokens(self) -> bool:
+        """Tell whether texts become token ids: by the inputs, what lies beside, and the options."""
+        file = self.file
+        said = (self._export.tokenizer, file.tokenizer, file.max_tokens)
+        return takes_tokens(self._inputs, any(one is not None for one in said))
+
     def _tokenizer(self) -> Tokens | None:
         """Return what makes token ids of texts, where the graph takes those."""
         file, export = self.file, self._export
-        if not takes_tokens(self._inputs, export.tokenizer is not None):
+        if not self._takes_tokens:
             if file.tokenizer is not None or file.max_tokens is not None:
                 option = "--tokenizer" if file.tokenizer is not None else "--max-tokens"
+                if any(one.type in IDS for one in self._inputs):
+                    listed = ", ".join(f"{one.name} {_shape(one)}" for one in self._inputs[:8])
+                    raise SettingsError(
+                        f"{option}: a tokenizer does not fill the inputs of {self._name}: {listed}",
+                        "explain a function that does: py:module:function",
+                    )
                 raise SettingsError(f"{option}: {self._name} takes no token ids", "leave it out")
             return None
         if export.tokenizer is None and not is_made(export):
             hint = "name its tokenizer with --tokenizer, a tokenizer.json or its folder"
-            if export.slow and not export.config and not export.tokens:
+            if not export.slow and file.tokenizer is not None:
+                hint = (
+                    f"{file.tokenizer} holds no tokenizer: save one there "
+                    "(tokenizer.save_pretrained), or explain a function: py:module:function"
+                )
+            elif export.slow and not export.config and not export.tokens:
                 hint = (
                     f"{Path(export.slow).name} does not say how texts are split; explain a "
                     "function that makes the ids: py:module:function"

@@ -36,6 +36,9 @@ from lime_cli.models.onnx.export import Export
 from lime_cli.models.onnx.graph import Graph
 from lime_cli.models.onnx.vocabularies import configured, made
 
+IDS = ("tensor(int64)", "tensor(int32)")
+"""Types of token ids."""
+
 PADS = ("[PAD]", "<pad>", "<|endoftext|>")
 
 PARTS = {
@@ -77,7 +80,7 @@ def part_of(name: str) -> str | None:
 
 def takes_tokens(inputs: Sequence[Any], found: bool) -> bool:
     """Tell whether a graph takes token ids: by a name, or where a tokenizer is ``found``."""
-    ids = [one for one in inputs if one.type in ("tensor(int64)", "tensor(int32)")]
+    ids = [one for one in inputs if one.type in IDS and len(one.shape) != 1]
     if any(part_of(one.name) == "ids" for one in ids):
         return True
     strange = [one for one in inputs if part_of(one.name) is None]

@@ -416,9 +416,9 @@ class _Match(NamedTuple):
         view, at = memoryview(data), self.start + n_begun
         pieces: list[bytes | memoryview] = []
         for cut in self.cuts:
-            pieces += [view[at : cut.at], cut.instead] if cut.instead else [view[at : cut.at]]
+            pieces += [view[at : cut.at], cut.instead]
             at = cut.at + cut.n_skipped
-        pieces.append(view[at : self.end])
+        pieces = [one for one in (*pieces, view[at : self.end]) if one]  # C asks for no empty ones
         return [b"".join(pieces)] if len(pieces) > _FEW_PIECES else pieces
 
 
