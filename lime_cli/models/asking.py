@@ -346,7 +346,8 @@ def _each(function: Any, _first: Any) -> Callable[[Any], Any]:
         if all(isinstance(one, tuple) and len(one) == 2 and not _numeric(one) for one in found):
             return [one[0] for one in found], [one[1] for one in found]
         if all(isinstance(one, (dict, list, tuple)) and not _numeric(one) for one in found):
-            return found
+            batches = all(type(one) is list and [list] == [*map(type, one)] for one in found)
+            return [one[0] for one in found] if batches else found  # of one input each
         if all(isinstance(one, str) for one in found):
             return found
         rows = [np.asarray(one, np.float64) for one in found]

@@ -131,6 +131,11 @@ def ranked_by_text(texts):
     return [([x["label"] for x in r], np.array([x["score"] for x in r])) for r in listed(texts)]
 
 
+def listed_of_one(text: str):
+    """As some transformers pipelines answer to one text: a list of its labels in a list."""
+    return listed([text])
+
+
 def decoded(texts):
     """As Keras decodes predictions: (id, label, score)."""
     rows = listed(texts)

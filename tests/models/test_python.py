@@ -366,7 +366,9 @@ def test_a_function_of_pillow_s_images_that_fails_is_told_of_those():
     assert "--layout" not in said
 
 
-@pytest.mark.parametrize("name", ["listed", "by_dictionary", "ranked_by_text", "decoded"])
+@pytest.mark.parametrize(
+    "name", ["listed", "listed_of_one", "by_dictionary", "ranked_by_text", "decoded"]
+)
 @pytest.mark.parametrize("texts", [TEXTS, TEXTS[::-1]])
 def test_scores_go_by_their_labels_whatever_their_order(name, texts):
     model = loaded(name, threads=len(texts[0]) + 1)
