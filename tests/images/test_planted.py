@@ -421,7 +421,7 @@ PROCESSORS = {
     "convnext by torchvision": (
         {"image_processor_type": "ConvNextImageProcessorFast", "size": {"shortest_edge": 27},
          "crop_pct": 0.9, "do_normalize": False},
-        lambda image: np.asarray(image.resize((37, 30), Image.Resampling.BILINEAR))[2:29, 5:32]
+        lambda image: np.asarray(image.resize((37, 30), Image.Resampling.BILINEAR))[1:28, 5:32]
         / 255,
     ),
     "large convnext": (

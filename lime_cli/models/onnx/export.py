@@ -168,7 +168,6 @@ class Export(NamedTuple):
         named = str(resample).lower()
         resample = RESAMPLES.index(named) if named in RESAMPLES else resample
         resample = resample if resample in range(6) else None
-        torch = backend == "Fast"
         return PixelsInput(
             shown or sides or ((shorter, shorter) if shorter else None),
             "crop" if shorter else "stretch",
@@ -176,10 +175,10 @@ class Export(NamedTuple):
             scale if said.get("do_rescale", True) else 1.0,
             mean,
             std,
-            AS_TORCH.get(resample, resample) if torch and resample is not None else resample,
+            AS_TORCH[resample] if backend == "Fast" and resample in AS_TORCH else resample,
             "BGR" if flipped else None,
             # who wrote a file himself has torchvision in mind, and timm asks it
-            floored=not torch and kind not in ("", "timm"),
+            floored=kind not in ("", "timm"),
             either=not backend and resample in AS_TORCH,
             unread=(*_unread(said, kind), *_unsaid(said, kind), *_padded(shown, sides, shorter)),
         )
