@@ -894,7 +894,8 @@ def test_a_folder_says_what_becomes_of_its_pixels(tmp_path, kind):
         ({"image_processor_type": "ViTImageProcessorFast"}, None, "bilinear-torch", ""),
         ({"image_processor_type": "ViTImageProcessorFast"}, "bilinear", "bilinear", ""),
         ({"image_processor_type": "ViTImageProcessorFast", "resample": 1}, None, "lanczos", ""),
-        ({"image_processor_type": "ViTImageProcessorPil", "resample": 3}, None, "bicubic", ""),
+        ({"image_processor_type": "ViTImageProcessorPil", "resample": 3}, None, "bicubic",
+         "--resample bicubic-torch"),
         ({"resample": 0}, None, "nearest", ""),
         ({"size": {"height": 64, "width": 80}}, None, "bilinear", ""),
     ],
@@ -902,7 +903,7 @@ def test_a_folder_says_what_becomes_of_its_pixels(tmp_path, kind):
 def test_who_resizes_by_an_image_processor_is_said_where_it_is_open(
     tmp_path, said, typed, used, words
 ):
-    """transformers takes torchvision for a fast one, Pillow for its own, else what is installed."""
+    """transformers takes torchvision for a fast one, else what is installed, by any name."""
     own = {"image_processor_type": "ViTImageProcessor", "size": {"height": 32, "width": 32}}
     whole = {**own, "do_normalize": False, "resample": 2, **said}
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(whole))

@@ -179,14 +179,14 @@ class Export(NamedTuple):
             "BGR" if flipped else None,
             # who wrote a file himself has torchvision in mind, and timm asks it
             floored=kind not in ("", "timm"),
-            either=not backend and resample in AS_TORCH,
+            either=backend != "Fast" and kind != "timm" and resample in AS_TORCH,
             unread=(*_unread(said, kind), *_unsaid(said, kind), *_padded(shown, sides, shorter)),
         )
 
     @property
     def _processor(self) -> tuple[str, str]:
         """Return the kind of the image processor, such as ``vit``, and who resizes: ``Fast`` for
-        torch, ``Pil`` for Pillow, nothing where transformers takes the one that is installed.
+        torch; else, after ``Pil`` too, transformers takes the one that is installed.
         """
         said = self.processor
         named = said.get("image_processor_type") or said.get("feature_extractor_type") or ""
@@ -282,7 +282,7 @@ def _of_timm(config: dict[str, Any]) -> dict[str, Any]:
         "size": {"height": whole, "width": whole} if squash else {"shortest_edge": whole},
         "crop_size": {"height": height, "width": width},
         "do_center_crop": True,
-        "image_processor_type": "TimmImageProcessorPil",
+        "image_processor_type": "TimmImageProcessor",
         "image_mean": said.get("mean") or [0.485, 0.456, 0.406],
         "image_std": said.get("std") or [0.229, 0.224, 0.225],
         "resample": said.get("interpolation") or "bicubic",
