@@ -32,7 +32,16 @@ from lime_cli.images.segments import (
     kept_map,
     places,
 )
-from lime_cli.images.view import GREY_BY_OPENCV, MODES, Pixels, Preprocessing, Values, View, preset
+from lime_cli.images.view import (
+    GREY_BY_OPENCV,
+    MODES,
+    PRESETS,
+    Pixels,
+    Preprocessing,
+    Values,
+    View,
+    preset,
+)
 from lime_cli.modality import OfFiles
 from lime_cli.models.model_file import ModelInput, PixelsInput
 from lime_cli.registry import AUTO_FILL, FILLS, LAYOUTS, LIME_SEGMENTER, RESAMPLES, SEGMENTERS
@@ -144,7 +153,7 @@ WHOLE_PIXELS = CodedWarning(
 )
 
 
-MEANS = ((0.485, 0.456, 0.406), (123.0, 117.0, 104.0))
+MEANS = PRESETS["imagenet"].mean, PRESETS["caffe"].mean[::-1]
 """Of red, green and blue in ImageNet, from 0 to 1 and from 0 to 255, as networks are given them."""
 
 OTHER_ORDER = CodedWarning(
@@ -337,7 +346,8 @@ class ImageModality(OfFiles):
             words = f"--show: the model takes {own.channels}, which is shown as it is"
             raise SettingsError(words, "leave it out")
         if n_channels not in (None, own.n_channels):
-            words = f"--channels {own.channels}: the model takes {n_channels} channels"
+            typed = fitted.channels or own.channels
+            words = f"--channels {typed}: the model takes {n_channels} channels"
             raise SettingsError(words, "give L for 1 channel, RGB or BGR for 3, else their number")
         return fitted
 

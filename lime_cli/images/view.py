@@ -51,11 +51,18 @@ class Axis:
         """Return how long the whole side is where its view has n pixels, and where the view begins
         in it; None where these are no whole numbers.
         """
-        pixel = (self.stop - self.start) / n
-        found = self.length / pixel, self.start / pixel
+        found = self._scaled(n)
         length, first = map(round, found)
         exact = max(abs(found[0] - length), abs(found[1] - first)) < TINY * length
         return (length, first) if exact else None
+
+    def scaled(self, n: int) -> tuple[float, float]:
+        """Return the same, or fractions where these are no whole numbers."""
+        return self.resized(n) or self._scaled(n)
+
+    def _scaled(self, n: int) -> tuple[float, float]:
+        pixel = (self.stop - self.start) / n
+        return self.length / pixel, self.start / pixel
 
     def on_grid(self, n: int) -> IntArray:
         """Return (grid,): which of n equal parts of the view a place shows; -1 in the padding."""
@@ -285,8 +292,7 @@ def _between(
 
     Places are counted in the whole side resized, and rounded to a ``precision``.
     """
-    pixel = (axis.stop - axis.start) / n
-    length, first = axis.resized(n) or (axis.length / pixel, axis.start / pixel)
+    length, first = axis.scaled(n)
     middles = (np.arange(n) + first + 0.5) * (1 / (length / axis.length))
     places = (middles - 0.5).astype(precision)
     below = np.floor(places)
@@ -308,8 +314,7 @@ def _summed(pixels: Pixels, axis: Axis, n: int, cubic: bool) -> Pixels:
     """
     from scipy.sparse import csr_array
 
-    pixel = (axis.stop - axis.start) / n
-    length, first = axis.resized(n) or (axis.length / pixel, axis.start / pixel)
+    length, first = axis.scaled(n)
     ratio = axis.length / length
     wide = max(ratio, 1.0)
     reach = (2 if cubic else 1) * wide
