@@ -239,10 +239,9 @@ def export_beside(model: Path, tokenizer: str | None = None) -> Export:
 def _is_slow(path: Path) -> bool:
     """Tell a file of a tokenizer that was not saved in one: JSON by what it holds, others by name.
 
-    A vocabulary holds a number for each word; a whole tokenizer may have any name, and so may it,
-    but for the usual name of a whole one, which may be large and is not read for this.
+    A vocabulary holds a number for each word; a whole tokenizer may have any name, and so may it.
     """
-    if path.suffix == ".json" and path.name != TOKENIZER and may_be_read(path):
+    if path.suffix == ".json" and may_be_read(path):
         try:
             held = from_json(read_small(path))
         except (OSError, ValueError):
