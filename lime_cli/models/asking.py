@@ -15,7 +15,7 @@ import numpy as np
 
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import PredictionError, last_line, said_by
-from lime_cli.models.failures import OF_CHANNELS, OF_FLOATS, is_shortage
+from lime_cli.models.failures import OF_BATCH, OF_CHANNELS, OF_FLOATS, is_shortage
 from lime_cli.models.outputs import (
     is_labelled,
     is_pair,
@@ -243,7 +243,7 @@ class Asking:
     def _other_ways(self, inputs: Any, words: str) -> list[tuple[Wrap, Said]]:
         """Return how else a function may be called that failed on its first inputs so."""
         images = isinstance(inputs, np.ndarray)
-        if images and re.search(OF_FLOATS, words):
+        if images and re.search(OF_FLOATS, words) and not re.search(OF_BATCH, words):
             return [(_as_bytes, (AS_BYTES,))]
         if _answers(self._function, inputs[:1]):
             return []

@@ -13,7 +13,7 @@ import numpy as np
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import InputError, ModelError, OutOfMemory, PredictionError, last_line, said_by
 from lime_cli.models.input_forms import DATE, date_in_numbers
-from lime_cli.models.model_file import PYTHON_PREFIX, ModelInput
+from lime_cli.models.model_file import AS_FILE, PYTHON_PREFIX, ModelInput
 
 SHORTAGE = (
     r"(?i)failed to allocate memory"  # onnxruntime's arena
@@ -138,6 +138,12 @@ OF_BYTES = r"unsigned char|ByteTensor|[Uu]Int8|uint8"
 OF_FLOATS = r"Cannot handle this data type|must be uint8|dtype.*uint8"
 """How Pillow, and what draws with it, takes pixels that are no bytes."""
 
+OF_BATCH = r"Cannot handle this data type: \(1, 1(?:, \d+){2,}\)"
+"""How Pillow takes a batch for one image."""
+
+OF_FILE = r"no attribute 'read'|os\.PathLike|path-like|for 'filename'|cannot identify image"
+"""How a function fails on pixels that expects the path of an image, or its bytes."""
+
 OF_CHANNELS = r"(?i)to have \d+ channels|NCHW|channels.first|Given groups="
 """How a network takes images whose channels come last."""
 
@@ -184,6 +190,20 @@ def _given(words: str, inputs: Any, layout: str | None, drawn: bool = False) -> 
         )
     if _are_texts(inputs) and re.search(OF_LIST, words):
         return "it gets a list of texts: it must return a prediction for each of them"
+    if isinstance(inputs, np.ndarray) and re.search(OF_FILE, words):
+        way = AS_FILE
+        if "BytesIO" in words:
+            way = way.replace("save('one.png'", "save(file := io.BytesIO(), 'PNG'")
+            way = way.replace("'one.png'", "file.getvalue()")
+        return (
+            "it gets pixels, as an array of images or, by the annotation Image.Image, as Pillow's: "
+            + way
+        )
+    if isinstance(inputs, np.ndarray) and re.search(OF_BATCH, words):
+        return (
+            "it gets an array of images, (n, height, width, channels): call it with one image at a "
+            "time, def all(images): return [f(image) for image in images]"
+        )
     if isinstance(inputs, np.ndarray) and re.search(OF_FLOATS, words):
         return (
             "it gets numbers of type float32: let it begin with "

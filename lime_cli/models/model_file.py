@@ -280,6 +280,9 @@ ASKING = {"activation": "auto", "key": None, "provider": "cpu", "max_tokens": No
 PYTHON_PREFIX = "py:"
 """What stands before the name of a function instead of a model's path."""
 
+AS_FILE = "explain def one(image: Image.Image): image.save('one.png'); return f('one.png')"
+"""What to write for a function f that opens images itself."""
+
 
 class TextReading(NamedTuple):
     """What a model sees of a text."""
@@ -444,6 +447,8 @@ class ModelInput(NamedTuple):
                 own = f"a table of {self.n_columns:,} numbers" if self.n_columns else own
                 hint += "; for the numbers of a text's words, explain a function that makes them: "
                 hint += "py:module:function"
+            if (self.kind, kind) == ("text", "image") and self.model.startswith(PYTHON_PREFIX):
+                hint += f"; for the path of an image, {AS_FILE}"
             raise ModelError(f"{self.model}: takes {own}, not {other}", hint)
 
 

@@ -286,6 +286,10 @@ def drawn_alone(image):
     return float(Image.fromarray(image).getpixel((0, 0))[0])
 
 
+def drawn_in_bytes(image):
+    return [float(Image.fromarray(np.uint8(image)).getpixel((0, 0))[0])]
+
+
 def subtracting(images):
     images -= 1
     return images.mean(axis=(1, 2, 3)).tolist()

@@ -391,6 +391,21 @@ GIVEN = {
         "--strings COLUMN gives it those of a column as text",
     ),
     "images": (lambda one: one.convert("L"), np.zeros((2, 4, 4, 3)), "def f(image: Image.Image)"),
+    "path": (
+        lambda one: Image.open(one),
+        np.zeros((2, 4, 4, 3)),
+        "def one(image: Image.Image): image.save('one.png'); return f('one.png')",
+    ),
+    "bytes": (
+        lambda one: Image.open(io.BytesIO(one)),
+        np.zeros((2, 4, 4, 3)),
+        "image.save(file := io.BytesIO(), 'PNG'); return f(file.getvalue())",
+    ),
+    "batch": (
+        lambda one: Image.fromarray(np.uint8(one)),
+        np.zeros((2, 4, 4, 3)),
+        "one image at a time, def all(images): return [f(image) for image in images]",
+    ),
     "index": (
         lambda one: one.names.lower(),
         Table(("Unnamed: 0",), (np.zeros(2),)),
@@ -404,7 +419,7 @@ GIVEN = {
 def test_a_function_that_expects_something_else_is_told_what_it_is_given(name):
     function, inputs, words = GIVEN[name]
     path = f"{PYTHON_PREFIX}m:f"
-    with pytest.raises((AttributeError, TypeError, pd.errors.InvalidIndexError)) as error:
+    with pytest.raises((AttributeError, TypeError, OSError, pd.errors.InvalidIndexError)) as error:
         function(inputs if name != "array" else pd.DataFrame({"a": [0.0]}))
     assert words in failure(path, error.value, inputs, is_function=True).hint
 
@@ -674,6 +689,18 @@ def test_a_function_of_one_pillow_image_gets_one_of_bytes():
     found = model.predict((images / 255).astype(np.float32))
     assert found[:, 0].tolist() == images[:, 0, 0, 0].tolist()
     assert {"one_by_one", "as_bytes"} <= {one.code for one in model.warnings}
+
+
+def test_a_function_that_draws_one_image_is_called_with_one_at_a_time():
+    images = np.random.default_rng(1).integers(0, 256, (3, 6, 5, 3)).astype(np.float32)
+    model = loaded("drawn_in_bytes")
+    assert model.predict(images)[:, 0].tolist() == images[:, 0, 0, 0].tolist()
+    assert codes(model) == ["one_by_one"]
+
+
+def test_a_function_of_a_path_is_told_how_to_make_files_of_images():
+    with pytest.raises(ModelError, match=r"path of an image, .*image\.save\('one\.png'\)"):
+        loaded("later_for_one").input.require("image")
 
 
 @pytest.mark.parametrize("white", [1, 255])
