@@ -105,6 +105,12 @@ ASSUMED = CodedWarning(
     "the model does not say how pixels become numbers, so {} is assumed; --preprocess changes it",
 )
 
+IN_ORDER = CodedWarning(
+    "channels_assumed",
+    "the model is given red, green and blue in this order, of which --preprocess, --scale and a "
+    "single --mean say nothing; --channels BGR turns it round, --channels RGB confirms it",
+)
+
 CROPPED = CodedWarning(
     "preprocessing_assumed",
     "--preprocess {} also crops: of {} x {} pixels the model sees {} x {} in the middle; "
@@ -142,6 +148,9 @@ MIDDLE = 127.5
 LIME = (LIKE_LIME, LIME_SEGMENTER)
 """Names of marcotcr/lime's own cut: quickshift on what the model sees."""
 
+
+OF_RANGE = ("unit", "signed", "raw")
+"""Presets that say nothing of the order of colours."""
 
 LARGEST_MEAN = 2
 """Of pixels from 0 to 1, with room for what somebody may do with them."""
@@ -207,6 +216,8 @@ class ImageModality(OfFiles):
     """Whether neither the user nor the model said how pixels become numbers."""
     open: bool = False
     """Whether an array may have other channels than RGB, as neither of them said which."""
+    unordered: bool = False
+    """Whether a person says how pixels become numbers, and nothing in which order colours come."""
     fixed: bool = False
     """Whether the model itself says how many channels it takes."""
     network: bool = False
@@ -333,6 +344,12 @@ class ImageModality(OfFiles):
             preprocess=self.preprocess or model_input.preprocess,
             assumed=assumed,
             open=assumed and not counted and not network and self.pixel_range is None,
+            unordered=self.channels is None
+            and pixels is None
+            and model_input.preprocess is None
+            and not self._untouched
+            and (self.preprocess or "raw") in OF_RANGE
+            and len(self.mean or ()) < 2,
             fixed=n_channels is not None,
             grey_said=self.grey_said or (self.channels is not None and not self.fixed),
             network=network,
@@ -477,7 +494,8 @@ class ImageModality(OfFiles):
 
     def _assumed(self, held: ArrayNumbers | None, seen: Values) -> tuple[CodedWarning, ...]:
         if not self.assumed:
-            return self.said
+            colours = self.preprocessing.channels == "RGB" and (seen != seen[..., :1]).any()
+            return (*self.said, *[IN_ORDER] * bool(self.unordered and colours))
         numbers = "0 to 1" if held is None else f"{held.low:.4g} to {held.high:.4g}"
         own = "" if held is None else ", as in the array,"
         channels = self.preprocessing.channels if held is None else held.channels

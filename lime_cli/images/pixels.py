@@ -223,6 +223,8 @@ def _decoded(name: str, data: bytes, reading: ImageReading) -> Decoded:
         raise InputError(
             f"{name}: the image is cut short or damaged", "copy or export it again"
         ) from None
+    if data.startswith(TIFF):
+        _check_pages(name, n_frames, len(image.getbands()), reading)
     found = _photographed(name, turned, image.format, reading, n_frames)
     if reading.grey == OPENCV:
         if found.values.dtype != np.uint8:
@@ -261,8 +263,20 @@ def _tiff(name: str, data: bytes, reading: ImageReading) -> Decoded:
     numbers, n_pages = read_tiff(name, data, reading.max_pixels)
     if reading.grey == OPENCV:
         raise unknown(name)
+    _check_pages(name, n_pages, numbers.shape[2], reading)
     warnings = said_of(name, numbers, reading)
     return Decoded(*from_numbers(name, numbers, reading), n_pages, warnings)
+
+
+def _check_pages(name: str, n_pages: int, found: int, reading: ImageReading) -> None:
+    """Raise InputError where the first page of several has not the channels of a model."""
+    if n_pages > 1 and reading.channels not in (*MODES, str(found)):
+        raise InputError(
+            f"{name}: the first of its {n_pages} pages has {found} channel{'s' * (found != 1)}, "
+            f"the model takes {reading.channels}",
+            "if they are spread over its pages, explain what numpy.save('all.npy', "
+            "tifffile.imread(...)) writes",
+        )
 
 
 BITS, COMPRESSION, LIGHT, SAMPLES, PLANAR = 258, 259, 262, 277, 284

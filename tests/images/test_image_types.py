@@ -356,6 +356,19 @@ def test_the_first_page_of_a_tiff_is_taken_and_said(tmp_path: Path) -> None:
         assert "a.tif has 2 pages; the first one" in photo.warnings[0].message
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float64])
+def test_channels_that_are_spread_over_pages_are_read_as_is_said(tmp_path: Path, dtype) -> None:
+    cube = np.random.default_rng(0).integers(0, 200, (13, 20, 18)).astype(dtype)
+    reading = ImageReading(channels="13", pixel_range=(0, 255))
+    for array in (cube, cube.transpose(1, 2, 0)):  # as tifffile writes either, rows as pages too
+        path = tiff(tmp_path, np.ascontiguousarray(array), photometric="minisblack")
+        with pytest.raises(InputError, match=r"first of its \d+ pages .*\('all\.npy', tifffile"):
+            read_image(path, reading)
+        np.save(tmp_path / "all.npy", tifffile.imread(path))
+        values = read_image(tmp_path / "all.npy", reading).values
+        np.testing.assert_allclose(values, cube.transpose(1, 2, 0), atol=1e-3)
+
+
 def test_a_tiff_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
     path = tiff(tmp_path, np.zeros((8, 8), np.float64))
     data = bytearray(path.read_bytes())

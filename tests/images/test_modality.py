@@ -236,8 +236,34 @@ def test_assumed_preprocessing_is_said_once_nobody_said_it(tmp_path: Path) -> No
     given = ModelInput(size=scene().shape[:2])
     codes = [warning.code for warning in read(tmp_path, scene(), given).warnings]
     assert codes == ["preprocessing_assumed"]
-    assert read(tmp_path, scene(), given, scale=1.0).warnings == ()
-    assert read(tmp_path, scene(), given, preprocess="raw").warnings == ()
+    assert read(tmp_path, scene(), given, scale=1.0, channels="RGB").warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"preprocess": "unit"}, True),
+        ({"preprocess": "raw"}, True),
+        ({"scale": 1.0}, True),
+        ({"mean": (127.0,), "std": (128.0,)}, True),
+        ({"preprocess": "signed", "channels": "BGR"}, False),
+        ({"preprocess": "signed", "channels": "L"}, False),
+        ({"preprocess": "imagenet", "resize": "stretch"}, False),
+        ({"preprocess": "caffe", "resize": "stretch"}, False),
+        ({"mean": (0.5, 0.4, 0.3)}, False),
+    ],
+)
+def test_a_range_says_nothing_of_the_order_of_colours(tmp_path: Path, options, said) -> None:
+    given = ModelInput(size=scene().shape[:2])
+    for pixels, coloured in ((scene(), True), (np.repeat(scene()[..., :1], 3, 2), False)):
+        found = read(tmp_path, pixels, given, **options).warnings
+        words = [one.message for one in found if one.code == "channels_assumed"]
+        assert len(words) == (said and coloured)
+        assert all("--channels BGR turns" in one for one in words)
+    pictured = given._replace(preprocess="raw", kind="image")  # as of Pillow's images
+    assert "channels_assumed" not in [
+        one.code for one in read(tmp_path, scene(), pictured, **options).warnings
+    ]
 
 
 @pytest.mark.parametrize(
