@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import inspect
 import re
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -13,7 +16,14 @@ import numpy as np
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import PredictionError, last_line, said_by
 from lime_cli.models.failures import OF_CHANNELS, OF_FLOATS, is_shortage
-from lime_cli.models.outputs import written_out
+from lime_cli.models.outputs import (
+    is_labelled,
+    is_pair,
+    is_ranked,
+    is_scored,
+    length,
+    written_out,
+)
 
 ONE_BY_ONE = CodedWarning(
     "one_by_one", "the function fails on a batch, so it is called with one input at a time"
@@ -60,13 +70,31 @@ written.
 
 def taken_by(function: Any) -> Taken:
     """Return what a function says that it takes: ``text: str``, ``images: list[Image.Image]``."""
-    parameters = _parameters(function, resolved=True) or _parameters(function)
-    said = parameters[0].annotation if parameters else None
-    words = said if isinstance(said, str) else inspect.formatannotation(said)
-    found = re.fullmatch(TAKEN, words.strip("'\""))
+    found = re.fullmatch(TAKEN, _annotation(function))
     if found is None:
         return Taken()
     return Taken("text" if found[2] else "row" if found[3] else "image", bool(found[1]))
+
+
+FORMS = {
+    "array": r"(?:[\w.]+\.)?(?:ndarray|NDArray|ArrayLike)\b.*",
+    "lists": r"(?:[\w.]+\.)?(?:list|List|Sequence)\b.*",
+}
+"""Annotations of a table that is no data frame."""
+
+
+def form_of(function: Any) -> str:
+    """Return in what form a function says that it takes a table; a data frame if it does not."""
+    words = _annotation(function)
+    return next((form for form, said in FORMS.items() if re.fullmatch(said, words)), "frame")
+
+
+def _annotation(function: Any) -> str:
+    """Return how the first parameter of a function is annotated, as it is written."""
+    parameters = _parameters(function, resolved=True) or _parameters(function)
+    said = parameters[0].annotation if parameters else ""
+    words = said if isinstance(said, str) else inspect.formatannotation(said)
+    return words.strip("'\"")
 
 
 def _parameters(function: Any, resolved: bool = False) -> list[inspect.Parameter]:
@@ -85,6 +113,8 @@ class Asking:
     def __init__(self, function: Any, name: str) -> None:
         kind, several = self.taken = taken_by(function)
         self._function, self._name = function, name
+        self.form = "frame" if kind else form_of(function)
+        """In what form it takes a table: ``frame``, ``array`` or ``lists``."""
         self._call: Callable[[Any], Any] = function
         if kind in ("text", "image") and not several:
             self._call = _each(function, None)
@@ -126,7 +156,7 @@ class Asking:
                 f"--batch-size {most} gives it no more",
             ) from error
         self._works = True
-        if self._call is self._function and len(inputs) > 1:
+        if self._call is self._function:
             found = written_out(found)
             if _is_one_answer(found, len(inputs)):
                 self._call, self.warnings = _each(self._of_one(found, inputs), None), (ONE_AT_ONCE,)
@@ -162,14 +192,15 @@ class Asking:
         """Return what the function answers to a table: to all of it, or row by row to dictionaries,
         or to the cells of the columns that its parameters are named after.
         """
-        if self._of_rows is None and hasattr(frame, "to_dict"):
+        if self._of_rows is None:
             self._of_rows, found = self._way_of_rows(frame)
             return found
-        return (self._of_rows or self._function)(frame)
+        return self._of_rows(frame)
 
     def _way_of_rows(self, frame: Any) -> tuple[Callable[[Any], Any], Any]:
         """Return how a function is asked for a table, and its answers to the first one."""
-        rowwise = self._rowwise(frame)
+        framed = hasattr(frame, "to_dict")
+        rowwise = self._rowwise(frame) if framed else None
         if rowwise is not None:
             return rowwise, rowwise(frame)
         try:
@@ -177,7 +208,7 @@ class Asking:
         except Exception as error:
             if is_shortage(error):
                 raise
-            for rows in (_as_dictionaries, _as_series):
+            for rows in (_as_dictionaries, _as_series) if framed else (_own,):
                 with contextlib.suppress(Exception):  # it fails in this way too
                     call = _by_row(_each(self._function, None), rows)
                     found = call(frame)
@@ -237,11 +268,21 @@ def _numbers_in(answer: Any) -> Iterator[float]:
 
 
 def _is_one_answer(found: Any, n: int) -> bool:
-    """Tell one row of numbers, one number, or the numbers of one input by class, as an answer to n
-    inputs.
+    """Tell one row of numbers, one number, or the numbers or labels of one input by class, as an
+    answer to n inputs; of one input, by its form alone.
     """
     if isinstance(found, dict):
-        return bool(found) and all(np.ndim(one) == 0 for one in found.values())
+        if is_ranked(found):
+            return length(found["labels"]) != n
+        return bool(found) and all(length(one) != n for one in found.values())
+    if is_labelled(found):
+        return length(found[0]) != n
+    if is_pair(found):
+        return True
+    if isinstance(found, list) and found and all(map(is_scored, found)):
+        return len(found) != n
+    if n == 1:
+        return False
     if isinstance(found, (list, tuple, np.ndarray)):
         single = len(found) == 1 and not isinstance(found, tuple)
         return single or (len(found) != n and _numeric(found) and np.ndim(found) == 1)
@@ -263,15 +304,16 @@ def _of_one_input(function: Any, inputs: Any) -> Callable[[Any], Any] | None:
         return _of_one(function)
     with contextlib.suppress(Exception):  # rows of other lengths, or none
         held = _each(_of_one(function), None)(ends)
-        if np.array_equal(_each(lambda one: one, None)(alone), held):
-            return function  # type: ignore[no-any-return]
+        np.testing.assert_equal(_each(lambda one: one, None)(alone), held)
+        return function  # type: ignore[no-any-return]
     return None
 
 
 def _returned(found: Any, n: int) -> str:
     """Word that a function answers once to n inputs."""
-    if isinstance(found, dict) or not np.ndim(found):
-        return f"the function returned one answer for {n} inputs, not a row of numbers for each"
+    if not _numeric(found) or not np.ndim(found):
+        given = f"{n} input{'s' * (n != 1)}"
+        return f"the function returned one answer for {given}, not a row of numbers for each"
     shape = np.shape(found)
     k = shape[0] // n if len(shape) == 1 and shape[0] % n == 0 else "k"
     return f"the function returned shape {shape} for {n} inputs, not ({n}, {k})"
@@ -412,3 +454,58 @@ def _answers(function: Any, inputs: Any) -> bool:
     except Exception:  # a stranger's function may raise anything
         return False
     return True
+
+
+def awaiting(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """Return a function that waits for what another one answers, where that is to be awaited."""
+
+    @functools.wraps(function, updated=())
+    def f(*given: Any, **named: Any) -> Any:
+        return _waited_for(function(*given, **named), name)
+
+    return f
+
+
+def _waited_for(answer: Any, name: str) -> Any:
+    several = isinstance(answer, (list, tuple)) and any(map(inspect.isawaitable, answer))
+    if not (several or inspect.isawaitable(answer) or inspect.isasyncgen(answer)):
+        return answer
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return _loop().run_until_complete(_finished(answer))
+    for one in answer if several else [answer]:
+        if inspect.iscoroutine(one):
+            one.close()
+    raise PredictionError(
+        f"{name}: is asynchronous, and an event loop runs here already, as in notebooks",
+        "let limex wait in a thread: await asyncio.to_thread(lime_cli.explain, ...)",
+    )
+
+
+async def _finished(answer: Any) -> Any:
+    if inspect.isasyncgen(answer):
+        return [one async for one in answer]
+    found = await answer if inspect.isawaitable(answer) else answer
+    if isinstance(found, (list, tuple)) and any(map(inspect.isawaitable, found)):
+        import asyncio
+
+        return await asyncio.gather(*found)
+    return found
+
+
+_KEPT = threading.local()
+
+
+def _loop() -> Any:
+    """Return the event loop of this thread, the same for all calls: clients keep connections in
+    one.
+    """
+    if not hasattr(_KEPT, "loop"):
+        import asyncio
+
+        _KEPT.loop = asyncio.new_event_loop()
+        atexit.register(_KEPT.loop.close)
+    return _KEPT.loop

@@ -327,6 +327,8 @@ def handed(inputs: Any, form: str | None, given: ModelInput) -> Any:
             return _typed_frame(as_frame(inputs, given.known, _of_dates(inputs)), given)
         case "array":
             return _typed_array(inputs, given)
+        case "lists":
+            return _typed_array(inputs, given).tolist()
         case "single":
             return _single(handed(inputs, None, given))
     categories = any(one.category for one in given.known.values())

@@ -57,6 +57,8 @@ class RawOutput(NamedTuple):
     names: tuple[str, ...] | None = None
     rules: tuple[str, ...] = ()
     """Sentences of the rules that were used."""
+    part: str = ""
+    """Which part of dictionaries is read, where another one may be meant."""
 
 
 UNSTATED = Stated()
@@ -133,11 +135,6 @@ def _no_numbers(name: str, raw: Any) -> PredictionError:
             if written
             else "name all its classes with --classes",
         )
-    if hasattr(raw, "cr_code"):
-        raw.close()
-        return PredictionError(
-            f"{name}: is an async function", "name one that calls it: asyncio.run(f(inputs))"
-        )
     if raw is None:
         said, hint = "nothing", "does the function end in return?"
     else:
@@ -195,7 +192,7 @@ def written_out(raw: Any) -> Any:
         raw = tuple(one for one in raw if one is not None) or None
     if type(raw) in (list, tuple) and raw and not isinstance(raw[0], PLAIN):
         return type(raw)(map(written_out, raw))
-    if type(raw) is dict and raw and not isinstance(next(iter(raw.values())), PLAIN):
+    if type(raw) is dict and not all(isinstance(one, PLAIN) for one in raw.values()):
         return {key: written_out(one) for key, one in raw.items()}
     return raw
 
@@ -214,6 +211,77 @@ def _first(output: RawOutput, stated: Stated) -> RawOutput | None:
     return output._replace(raw=raw[0])
 
 
+def _unwrapped(output: RawOutput, stated: Stated) -> RawOutput | None:
+    """{"predictions": [an answer, ...], ...}: the one list of dictionaries, one for each input."""
+    raw = output.raw
+    if not isinstance(raw, dict):
+        return None
+    lists = [one for one in raw.values() if isinstance(one, list) and one]
+    answers = [one for one in lists if all(map(_is_answer, one))]
+    return output._replace(raw=answers[0]) if len(answers) == 1 else None
+
+
+def _is_answer(one: Any) -> bool:
+    """Tell a dictionary, or a list of these."""
+    return isinstance(one, dict) or (
+        isinstance(one, list) and bool(one) and all(isinstance(row, dict) for row in one)
+    )
+
+
+def _of_service(output: RawOutput, stated: Stated) -> RawOutput | None:
+    """[{label, probabilities: {class: number, ...}}, ...], as services answer: the part of each
+    dictionary that holds a number for every class, by the names beside it if there are some.
+    """
+    rows = output.raw
+    if not isinstance(rows, list) or not rows or not all(isinstance(one, dict) for one in rows):
+        return None
+    first = rows[0]
+    if is_ranked(first) or all(isinstance(one, NUMERIC) for one in first.values()):
+        return None
+    parts = [key for key, one in first.items() if _is_by_class(one)]
+    named = [key for key in PREDICTIONS if key in parts]
+    if not parts and is_scored(first):
+        return None
+    if not parts or any(set(one) != set(first) for one in rows):
+        said = f"the model returned {type(rows).__name__}{_seen(rows)}, not numbers"
+        raise PredictionError(said, f"{NUMBERS_ONLY}; a transformers pipeline does with top_k=None")
+    key = (named or parts)[0]
+    n = len(first[key])
+    beside = [one for other, one in first.items() if other != key and length(one) == n]
+    names = [one for one in beside if _are_words(list(one)) and len(set(one)) == n]
+    places = any(np.asarray(one).dtype.kind in "iu" for one in beside)
+    if (len(parts) > 1 and not named) or (places and not names) or len(names) > 1:
+        listed = " or ".join(map(repr, parts[:4]))
+        said = f"the model returned dictionaries, whose part {listed} may be its answer"
+        raise PredictionError(said, f"return what is meant: [one[{key!r}] for one in answers]")
+    part = "" if named == parts else str(key)
+    if not names or not _is_vector(first[key]):
+        return output._replace(raw=[one[key] for one in rows], part=part)
+    labels = next(other for other, one in first.items() if one is names[0])
+    ranked = [{"labels": list(one[labels]), "scores": list(one[key])} for one in rows]
+    return output._replace(raw=ranked, part=part)
+
+
+NUMERIC = (int, float, np.number)
+
+
+def _is_by_class(one: Any) -> bool:
+    """Tell what holds several numbers: by class, as pairs of label and score, or in a row."""
+    if isinstance(one, dict):
+        return len(one) > 1 and all(isinstance(number, NUMERIC) for number in one.values())
+    return _is_vector(one) or (isinstance(one, list) and bool(one) and all(map(is_scored, one)))
+
+
+def _is_vector(one: Any) -> bool:
+    return length(one) > 1 and all(isinstance(number, NUMERIC) for number in one)
+
+
+def length(one: Any) -> int:
+    """Return how long a list, a tuple or an array is; 0 for what is none."""
+    none = isinstance(one, (str, bytes, dict)) or not hasattr(one, "__len__")
+    return 0 if none or getattr(one, "ndim", 1) == 0 else len(one)
+
+
 def _scored(output: RawOutput, stated: Stated) -> RawOutput | None:
     """[[{label, score}, ...], ...], [[(label, score), ...], ...] or [{labels, scores}, ...], every
     label of every input, in any order; a pair may have an id before it.
@@ -221,16 +289,16 @@ def _scored(output: RawOutput, stated: Stated) -> RawOutput | None:
     rows = output.raw
     if not isinstance(rows, list) or not rows:
         return None
-    if all(isinstance(row, list) and row and all(map(_is_pair, row)) for row in rows):
+    if all(isinstance(row, list) and row and all(map(is_pair, row)) for row in rows):
         rows = [[{"label": one[-2], "score": one[-1]} for one in row] for row in rows]
-    rows = [_pairs(one) if _is_ranked(one) else [one] if _is_scored(one) else one for one in rows]
-    if not all(isinstance(row, list) and row and all(map(_is_scored, row)) for row in rows):
+    rows = [_pairs(one) if is_ranked(one) else [one] if is_scored(one) else one for one in rows]
+    if not all(isinstance(row, list) and row and all(map(is_scored, row)) for row in rows):
         return None
     found = [{str(one["label"]): one["score"] for one in row} for row in rows]
     names = tuple(sorted(found[0], key=_by_number))
     if any(set(names) != set(row) for row in found):
         raise PredictionError("the model returns the scores of some labels only", EVERY)
-    return RawOutput([[row[name] for name in names] for row in found], names, output.rules)
+    return output._replace(raw=[[row[name] for name in names] for row in found], names=names)
 
 
 EVERY = (
@@ -248,7 +316,7 @@ def _labelled(output: RawOutput, stated: Stated) -> RawOutput | None:
         labels, numbers = raw
         if np.ndim(numbers) == 1 and len(labels) == len(numbers):
             raw = tuple([[one] for one in some] for some in raw)
-    if isinstance(raw, list) and raw and all(map(_is_labelled, raw)):
+    if isinstance(raw, list) and raw and all(map(is_labelled, raw)):
         raw = tuple(map(list, zip(*raw, strict=True)))
     if not isinstance(raw, tuple) or len(raw) != 2 or not all(map(_is_ragged, raw)):
         return None
@@ -274,7 +342,7 @@ def _is_ragged(one: Any) -> bool:
     )
 
 
-def _is_labelled(one: Any) -> bool:
+def is_labelled(one: Any) -> bool:
     """Tell the pair of an input's labels and its numbers."""
     lists = (list, tuple, np.ndarray)
     if not isinstance(one, tuple) or len(one) != 2 or not all(isinstance(x, lists) for x in one):
@@ -282,11 +350,12 @@ def _is_labelled(one: Any) -> bool:
     return len(one[0]) == len(one[1]) > 0 and isinstance(one[0][0], str)
 
 
-def _is_scored(one: Any) -> bool:
+def is_scored(one: Any) -> bool:
+    """Tell {label, score}, as transformers' pipelines answer."""
     return isinstance(one, dict) and {"label", "score"} <= set(one)
 
 
-def _is_ranked(one: Any) -> bool:
+def is_ranked(one: Any) -> bool:
     """Tell {labels, scores}, as transformers' pipelines of zero-shot classification answer."""
     return isinstance(one, dict) and _is_ragged([one.get("labels"), one.get("scores")])
 
@@ -296,7 +365,7 @@ def _pairs(one: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"label": label, "score": score} for label, score in pairs]
 
 
-def _is_pair(one: Any) -> bool:
+def is_pair(one: Any) -> bool:
     """Tell (label, score), and (id, label, score) as Keras decodes predictions of ImageNet."""
     if not isinstance(one, tuple) or len(one) not in (2, 3):
         return False
@@ -320,7 +389,7 @@ def _after_labels(output: RawOutput, stated: Stated) -> RawOutput | None:
     if np.ndim(numbers) < 2 and np.asarray(labels).dtype.kind == "f":
         return None  # two rows of numbers
     names = tuple(map(str, np.ravel(more[0]))) if more else None
-    return RawOutput(numbers, names, output.rules)
+    return output._replace(raw=numbers, names=names)
 
 
 def _decided(output: RawOutput, stated: Stated) -> RawOutput | None:
@@ -361,7 +430,7 @@ def _dictionaries(output: RawOutput, stated: Stated) -> RawOutput | None:
         return None
     keys = tuple(raw[0])
     rows = [[one.get(key, np.nan) for key in keys] for one in raw]
-    return RawOutput(rows, _as_names(keys), output.rules)
+    return output._replace(raw=rows, names=_as_names(keys))
 
 
 def _as_names(keys: Iterable[Any]) -> tuple[str, ...] | None:
@@ -386,11 +455,12 @@ def _columns(output: RawOutput, stated: Stated) -> RawOutput | None:
         return output._replace(raw=tables[0])  # and what goes with it: labels, texts
     if any(one.ndim != 1 or len(one) != len(columns[0]) for one in columns):
         return None
-    return RawOutput(np.stack(columns, axis=1), _as_names(raw), output.rules)
+    return output._replace(raw=np.stack(columns, axis=1), names=_as_names(raw))
 
 
 PREDICTIONS = (
-    "probabilities", "probs", "predictions", "scores", "logits", "output", "outputs", "out"
+    "probabilities", "probs", "predictions", "scores", "pred_scores", "logits", "output", "outputs",
+    "out",
 )  # fmt: skip
 """What predictions are called among other answers, the best first."""
 
@@ -400,7 +470,7 @@ def _frame(output: RawOutput, stated: Stated) -> RawOutput | None:
     if columns is None or not hasattr(output.raw, "to_numpy"):
         return None
     worded = all(isinstance(one, str) for one in columns)
-    return RawOutput(output.raw.to_numpy(), tuple(columns) if worded else None, output.rules)
+    return output._replace(raw=output.raw.to_numpy(), names=tuple(columns) if worded else None)
 
 
 def _several(output: RawOutput, stated: Stated) -> RawOutput | None:
@@ -414,9 +484,9 @@ def _several(output: RawOutput, stated: Stated) -> RawOutput | None:
         return None
     groups = stated.groups or tuple(tuple(map(str, range(one.shape[1]))) for one in raw)
     if all(group in (("0", "1"), ("False", "True")) for group in groups):
-        return RawOutput(np.stack([one[:, 1] for one in raw], axis=1), None, output.rules)
+        return output._replace(raw=np.stack([one[:, 1] for one in raw], axis=1), names=None)
     names = tuple(f"{i}: {name}" for i, group in enumerate(groups) for name in group)
-    return RawOutput(np.hstack(raw), names, output.rules)
+    return output._replace(raw=np.hstack(raw), names=names)
 
 
 def _labels(output: RawOutput, stated: Stated) -> RawOutput | None:
@@ -471,6 +541,8 @@ SHAPES: tuple[tuple[str, Callable[[RawOutput, Stated], RawOutput | None]], ...] 
     (NUMBERED, _labelled),
     ("labels come first; the numbers after them are used", _after_labels),
     (FIRST, _first),
+    ("the one list of answers in a dictionary is used", _unwrapped),
+    ("the part of dictionaries that holds a number for each class is used", _of_service),
     (SCORED, _scored),
     ("the probabilities behind a label and its index are used", _decided),
     ("a sparse matrix is written out", _sparse),
@@ -763,6 +835,12 @@ BYTES = CodedWarning(
     f"the model returns bytes, which are divided by 255; if 255 does not stand for 1, {FLOATS}",
 )
 
+PART = CodedWarning(
+    "output_assumed",
+    "the model returns dictionaries, whose part {!r} is read as the prediction; if another is "
+    "meant, explain a function that returns that: py:module:function",
+)
+
 ALONE = CodedWarning(
     "output_assumed",
     "the model returns the score of one label alone, {!r}; if it has others, a transformers "
@@ -778,6 +856,8 @@ def _assumed(
         yield TUPLE
     if OF_BYTES in output.rules:
         yield BYTES
+    if output.part:
+        yield PART._replace(message=PART.message.format(output.part))
     scored = SCORED in output.rules or NUMBERED in output.rules
     if scored and output.names and len(output.names) == 1:
         yield ALONE._replace(message=ALONE.message.format(output.names[0]))

@@ -22,7 +22,7 @@ import numpy as np
 
 from lime_cli.errors import ModelError, PredictionError, SettingsError, last_line
 from lime_cli.files import digest_of
-from lime_cli.models.asking import Asking
+from lime_cli.models.asking import Asking, awaiting
 from lime_cli.models.boosters import as_estimator
 from lime_cli.models.failures import is_of_model, is_shortage
 from lime_cli.models.input_forms import Handing, as_array, handed
@@ -103,6 +103,7 @@ def way_of_function(function: Any, file: ModelFile, origin: Origin) -> Way:
         None if words is None else tuple(map(str, words))
         for words in (getattr(function, "classes", None), getattr(function, "features", None))
     )
+    function = awaiting(function, origin.name)
     stated = Stated("classification" if classes else None, classes, column=True)
     given = ModelInput(origin.name, columns=features, layout=file.layout)
     if file.live is not None:
@@ -124,7 +125,7 @@ def way_of_function(function: Any, file: ModelFile, origin: Origin) -> Way:
             return asking.predict(np.ascontiguousarray(handed(inputs, None, given)))
         if isinstance(inputs, list):
             return asking.predict(inputs)
-        return asking.predict_frame(handed(inputs, "frame", given))
+        return asking.predict_frame(handed(inputs, asking.form, given))
 
     return Way(origin, predict, stated, given, asking=asking)
 

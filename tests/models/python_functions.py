@@ -5,8 +5,10 @@ import sys
 import time
 import zlib
 from collections import namedtuple
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
@@ -241,6 +243,27 @@ async def later(texts):
     return scores_of(texts)
 
 
+def awaitable(texts):
+    return later(texts)
+
+
+async def later_for_one(text: str):
+    return scores_of([text])[0]
+
+
+def awaitable_for_each(texts):
+    return [later_for_one(one) for one in texts]
+
+
+async def later_after_a_failure(text):
+    return scores_of([text.strip()])[0]
+
+
+async def row_after_row(texts):
+    for one in texts:
+        yield scores_of([one])[0]
+
+
 def first_alone(texts):
     """As a function of one text answers to many."""
     return scores_of(texts[:1])
@@ -297,6 +320,19 @@ def of_one_text_as_fasttext(text):
 def of_one_text_as_zero_shot(text):
     labels, scores = of_one_text_as_fasttext(text)
     return {"sequence": text, "labels": list(labels), "scores": scores.tolist()}
+
+
+def of_any_list_as_fasttext(text):
+    return of_one_text_as_fasttext("a" * len(text))
+
+
+def of_any_list_as_zero_shot(text):
+    return of_one_text_as_zero_shot("a" * len(text))
+
+
+def best_of_any_list(text):
+    labels, scores = of_any_list_as_fasttext(text)
+    return {"label": labels[0], "score": scores[0]}
 
 
 def of_one_text_as_a_number(text):
@@ -455,6 +491,27 @@ def pictures(drawn: list[Image.Image]):
 
 def row_as_dictionary(row: dict[str, object]) -> float:
     return float(row["age"] + 1 if row["city"] == "Oslo" else row["age"])
+
+
+def table_as_array(rows: np.ndarray):
+    return rows[:, 0] - rows[:, 1]
+
+
+def table_as_typed_array(rows: npt.NDArray[np.float64]):
+    return table_as_array(rows)
+
+
+def table_as_lists(rows: list[list[float]]):
+    assert type(rows[0]) is list
+    return [age - height for age, height in rows]
+
+
+def row_as_list(row: Sequence[float]):
+    return row[0] - row[1] * 1.0
+
+
+async def table_as_frame_later(table: pandas.DataFrame):
+    return (table["age"] - table["height"]).to_numpy()
 
 
 def rows_as_dictionaries(rows: "list[dict]"):

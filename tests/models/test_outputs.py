@@ -44,6 +44,88 @@ def test_probabilities_of_two_classes_are_read_as_they_are(raw):
     assert outputs.read(raw, 2) == pytest.approx(PROBABILITIES)
 
 
+BY_CLASS = [{"no": 0.2, "yes": 0.8}, {"no": 0.6, "yes": 0.4}]
+ROWS = [[0.2, 0.8], [0.6, 0.4]]
+RANKED = [[0.8, 0.2], [0.6, 0.4]]
+BEST = ["yes", "no"]
+OF_SERVICES = {
+    "mapping": (
+        [{"predicted_class": b, "probabilities": p} for b, p in zip(BEST, BY_CLASS, strict=True)],
+        "",
+    ),
+    "other name": (
+        [{"label": b, "chances": p} for b, p in zip(BEST, BY_CLASS, strict=True)],
+        "chances",
+    ),
+    "with a number": (
+        [{"label": b, "confidence": max(p), "scores": p} for b, p in zip(BEST, ROWS, strict=True)],
+        "",
+    ),
+    "mmpretrain": (
+        [
+            {
+                "pred_label": int(b == "yes"),
+                "pred_score": max(p),
+                "pred_scores": np.array(p),
+                "pred_class": b,
+            }
+            for b, p in zip(BEST, ROWS, strict=True)
+        ],
+        "",
+    ),
+    "of two": ([{"logits": np.log(p).tolist(), "probs": p, "label": "a"} for p in ROWS], "probs"),
+    "with names": (
+        [
+            {"classes": [b, {"yes": "no", "no": "yes"}[b]], "scores": p, "top": b}
+            for b, p in zip(BEST, RANKED, strict=True)
+        ],
+        "",
+    ),
+    "with places and names": (
+        [
+            {"ids": [i, 1 - i], "classes": [b, ("no", "yes")[1 - i]], "scores": p}
+            for i, b, p in zip([1, 0], BEST, RANKED, strict=True)
+        ],
+        "scores",
+    ),
+    "pairs": (
+        [
+            {"text": "a", "predictions": [{"label": k, "score": v} for k, v in p.items()]}
+            for p in BY_CLASS
+        ],
+        "",
+    ),
+    "list of answers": ({"model": "v1", "predictions": BY_CLASS}, ""),
+    "list of services": (
+        {"results": [{"label": b, "scores": p} for b, p in zip(BEST, BY_CLASS, strict=True)]},
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(OF_SERVICES))
+def test_of_a_service_s_answers_the_part_with_a_number_for_each_class_is_read(name):
+    raw, said = OF_SERVICES[name]
+    outputs = settled(written_out(raw), Stated(column=True), classes=("no", "yes"))
+    assert outputs.read(written_out(raw), 2) == pytest.approx(PROBABILITIES)
+    assert outputs.targets == ("no", "yes")
+    assert [f"part {said!r}" in one.message for one in outputs.warnings] == [True] * bool(said)
+
+
+@pytest.mark.parametrize(
+    ("one", "words"),
+    [
+        ({"a": [0.2, 0.8], "b": [0.5, 0.5], "label": "x"}, r"'a' or 'b' .*\[one\['a'\] for one in"),
+        ({"indices": [1, 0], "scores": [0.8, 0.2]}, r"'indices' or 'scores' may be .*return what"),
+        ({"label": "yes", "confidence": 0.8}, r"\{'label': 'yes'.*; the function .* top_k=None"),
+        ({"label": "yes", "p": None}, r"\{'label': 'yes'.*; the function .* top_k=None"),
+    ],
+)
+def test_a_service_s_answer_without_such_a_part_is_told_what_to_return(one, words):
+    with pytest.raises(PredictionError, match=words):
+        settled([one, one], Stated(column=True))
+
+
 def test_dictionaries_carry_the_class_names():
     assert settled([{"no": 0.2, "yes": 0.8}]).targets == ("no", "yes")
 

@@ -1,5 +1,6 @@
 """Python callables as models, and the probe that looks at their first answers."""
 
+import asyncio
 import io
 import os
 import re
@@ -307,9 +308,60 @@ def test_what_is_printed_past_python_goes_to_standard_error_too(capfd):
     assert (found.out, found.err[:10]) == ("", "no result\n")
 
 
-def test_an_async_function_is_called_what_it_is():
-    with pytest.raises(PredictionError, match=r"is an async function; name one that calls it"):
-        loaded("later").predict(TEXTS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "later",
+        "awaitable",
+        "later_for_one",
+        "awaitable_for_each",
+        "later_after_a_failure",
+        "row_after_row",
+    ],
+)
+def test_an_asynchronous_function_is_waited_for(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert loaded(name).predict(TEXTS) == pytest.approx(python_functions.scores_of(TEXTS))
+
+
+@pytest.mark.parametrize("name", ["later", "awaitable_for_each"])
+def test_where_an_event_loop_runs_a_thread_waits_for_an_asynchronous_function(name):
+    async def inside():
+        with pytest.raises(PredictionError, match=r"an event loop runs here .* asyncio\.to_thread"):
+            loaded(name).predict(TEXTS)
+        return await asyncio.to_thread(loaded(name).predict, TEXTS)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert asyncio.run(inside()) == pytest.approx(python_functions.scores_of(TEXTS))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("table_as_array", False),
+        ("table_as_typed_array", False),
+        ("table_as_lists", False),
+        ("row_as_list", True),
+        ("table_as_frame_later", False),
+    ],
+)
+def test_a_function_gets_a_table_as_its_annotation_says(name, said):
+    model = loaded(name)
+    for _ in range(2):
+        assert model.predict(TABLE)[:, 0] == pytest.approx([18.2, 28.3, 68.4])
+    assert codes(model) == ["one_by_one"] * said
+
+
+@pytest.mark.parametrize(
+    "name", ["of_any_list_as_fasttext", "of_any_list_as_zero_shot", "best_of_any_list"]
+)
+@pytest.mark.parametrize("n", [1, 5])
+def test_one_answer_by_label_to_a_list_is_told_how_one_text_is_annotated(name, n):
+    words = rf"one answer for {n} inputs?, .* annotate it: def {name}\(text: str\)"
+    with pytest.raises(PredictionError, match=words):
+        loaded(name).predict([f"{one} and more" for one in TEXTS[:n]])
 
 
 def test_a_function_of_one_text_is_told_that_it_is_given_a_list():

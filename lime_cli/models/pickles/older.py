@@ -151,17 +151,18 @@ def _complete(kind: type, models: list[Any], added: Mapping[str, Added]) -> dict
     assumed: dict[str, object] = {}
     renamed = [pair for pair in _RENAMED.items() if (name, pair[0]) not in _STILL_CALLED_SO]
     names: tuple[str, ...] | None = None
-    lacking: list[tuple[str, object]] = []
-    tells_width = is_complete = False
+    known: dict[tuple[str, ...], tuple[bool, bool, list[Any], list[Any]]] = {}
     for one in models:
         held = vars(one)
         if names != tuple(held):  # most objects of a class have the same attributes
             names = tuple(held)
-            once = [(old, new) for old, new in renamed if old in held and new not in held]
-            lacking = _unwritten(added, held)
-            tells_width = "n_features_in_" not in held and not _TELL_WIDTH.isdisjoint(held)
-            changes = tells_width or "loss" in held or name in _CHANGES
-            is_complete = not (once or lacking or changes)
+            if names not in known:
+                once = [(old, new) for old, new in renamed if old in held and new not in held]
+                lacking = _unwritten(added, held)
+                tells_width = "n_features_in_" not in held and not _TELL_WIDTH.isdisjoint(held)
+                changes = tells_width or "loss" in held or name in _CHANGES
+                known[names] = not (once or lacking or changes), tells_width, once, lacking
+            is_complete, tells_width, once, lacking = known[names]
         if is_complete:
             continue
         for old, new in once:

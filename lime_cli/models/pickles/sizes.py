@@ -148,7 +148,8 @@ def _check_spatial(
     inside = len(rows) == n and _within(rows, n)
     inside = inside and _within(nodes["idx_start"], n + 1) and _within(nodes["idx_end"], n + 1)
     (inner,) = (nodes["is_leaf"] == 0).nonzero()
-    inside = inside and len(nodes) == n_nodes and _within(2 * inner[-1:] + 2, n_nodes)
+    inside = inside and len(nodes) == n_nodes
+    inside = inside and (not len(inner) or 2 * int(inner[-1]) + 2 < n_nodes)
     if not inside or bounds.shape[1:] != (n_nodes, data.shape[1]):
         raise Damaged("a search tree with branches that lead nowhere")
     if type(distance).__module__ != _DISTANCES:
@@ -230,6 +231,7 @@ def check_sizes(kinds: Mapping[type, Sequence[Any]]) -> None:
                 check(thing)
         if kind.__module__ == _HISTOGRAMS:
             _checked(partial(_check_histogram_trees, things), things[0])
+    _check_random(one for kind in kinds if issubclass(kind, _RANDOM) for one in kinds[kind])
 
 
 @cache
@@ -238,8 +240,6 @@ def _checks(kind: Any) -> tuple[Callable[[Any], None], ...]:
     checks: list[Callable[[Any], None]] = []
     if kind.__module__.startswith("scipy.sparse."):
         checks.append(_check_format)
-    if issubclass(kind, (np.random.RandomState, np.random.Generator, np.random.BitGenerator)):
-        checks.append(_check_random)
     if keeps_names(cast("Hashable", kind)):
         for place, check in _CHECKS.items():
             if kind.__module__.startswith(place):
@@ -254,13 +254,18 @@ def _check_format(matrix: Any) -> None:
     type(matrix).check_format(matrix, True)
 
 
-def _check_random(source: Any) -> None:
-    """Check where a source of random numbers stands in those that it has drawn in advance."""
-    maker = getattr(source, "_bit_generator", source)
-    inner = maker.state["state"]
-    drawn = inner.get("pos", 0) if isinstance(inner, dict) else 0
-    at_most = (0 <= drawn <= _DRAWN_BY_TWISTER, 0 <= maker.state.get("buffer_pos", 0) <= 4)
-    _fits(all(at_most), "a random number generator with an invalid position")
+_RANDOM = np.random.RandomState, np.random.Generator, np.random.BitGenerator
+
+
+def _check_random(sources: Iterable[Any]) -> None:
+    """Check where sources of random numbers stand in those that they have drawn in advance."""
+    makers = [getattr(one, "_bit_generator", one) for one in sources]
+    for maker in dict(zip(map(identity, makers), makers, strict=True)).values():
+        state = maker.state  # which numpy takes long to write: once for all that draw from one
+        inner = state["state"]
+        drawn = inner.get("pos", 0) if isinstance(inner, dict) else 0
+        at_most = (0 <= drawn <= _DRAWN_BY_TWISTER, 0 <= state.get("buffer_pos", 0) <= 4)
+        _fits(all(at_most), "a random number generator with an invalid position")
 
 
 def types_of(arrays: Iterable[np.ndarray]) -> Collection[Any]:
@@ -552,7 +557,7 @@ def _check_encoder(thing: Any, held: dict[str, Any]) -> None:
     parts = (categories, rarest, grouped, none if dropped is None else dropped)
     for one, rare, places, left_out in zip(*parts, strict=True):
         _fits(type(one) is np.ndarray and one.ndim == 1 and len(one), words)
-        if one.dtype.kind in "biuf":  # of which each is looked for by halves
+        if one.dtype.kind in "biuf" and not _all(one[1:] > one[:-1]):  # looked for by halves
             known = one[one == one]  # but a missing value, which is the last
             _fits(len(known) >= len(one) - 1 and _all(known[1:] > known[:-1]), words)
             _fits(_all(one[: len(known)] == known), words)

@@ -275,9 +275,14 @@ def _check_members(thing: Any, name: str, value: Any) -> None:
 
 def _are_models(name: str, things: list[Any]) -> bool:
     """Tell that nothing but models is in an attribute of many things, and few, all at a time."""
-    if name in _OF_COLUMNS:
-        return False
     n, values = 0, [one.__dict__[name] for one in things]
+    if name in _OF_COLUMNS:
+        if set(map(type, values)) != {list} or sum(map(len, values)) > _MOST_MEMBERS:
+            return False
+        rows = [*chain.from_iterable(values)]
+        if not set(map(type, rows)) <= {tuple} or not set(map(len, rows)) <= {2, 3}:
+            return False
+        values = [row[:2] for row in rows]
     for _ in range(_LEVELS):
         deeper: list[Any] = []
         for kind, things in _by_kind(values).items():
@@ -478,16 +483,16 @@ def _check_arguments(thing: Any, _name: str, arguments: Any) -> None:
 
 def _check_values(where: str, values: Collection[Any], trusted: tuple[str, ...]) -> None:
     """Refuse what can be called and is neither a listed function nor of a listed kind."""
-    if not any(map(_acts, set(map(type, values)))):
-        return
-    for value in _each(values):
-        if isinstance(value, type):
-            if not is_plain_class(value) and value.__module__ not in trusted:
-                raise Refused(f"holds a class, {value.__name__}, as {where}")
-        elif callable(value) and not isinstance(value, (partial, *FUNCTIONS)):
-            module = type(value).__module__
+    for kind in filter(_acts, dict.fromkeys(map(type, values))):
+        if issubclass(kind, type):
+            for value in _each(values):
+                plain = type(value) is not kind or is_plain_class(value)
+                if not plain and value.__module__ not in trusted:
+                    raise Refused(f"holds a class, {value.__name__}, as {where}")
+        elif not issubclass(kind, (partial, *FUNCTIONS)):
+            module = kind.__module__
             if not module.startswith(_CALLABLE) and module not in trusted:
-                raise Refused(f"holds a {type(value).__name__}, which can be called, as {where}")
+                raise Refused(f"holds a {kind.__name__}, which can be called, as {where}")
 
 
 @cache
