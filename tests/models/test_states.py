@@ -166,8 +166,8 @@ ACTING: dict[str, Callable[[], Model]] = {
     ),
     "a part of other columns that is an array": lambda: FeatureUnion(
         [
-            ("a", fitted(ColumnTransformer([("a", OneHotEncoder(), [0])]))),
-            ("b", ColumnTransformer([("a", OneHotEncoder(), [0]), ("b", CONTENT, [0])])),
+            (name, with_state(fitted(ColumnTransformer([("a", "drop", [0])])), transformers_=held))
+            for name, held in (("a", []), ("b", [("b", CONTENT, [0])]), ("c", []))
         ]
     ),
     "a tree for each column that is an array": lambda: with_state(
@@ -452,7 +452,7 @@ UNFIT: dict[str, Callable[[], Model]] = {
     "words in endless columns": lambda: with_state(FeatureHasher(), n_features=float("inf")),
     "random numbers beyond the drawn": lambda: chance("MT19937", {"state": {"pos": 10**9}}),
     "random numbers beyond the drawn, after others": lambda: with_state(
-        chance("MT19937", {"state": {"pos": 10**9}}), drawn_first=np.random.RandomState(0)
+        chance("MT19937", {"state": {"pos": 10**9}}), others=[np.random.default_rng(0)] * 2
     ),
     "random numbers before the drawn": lambda: chance("MT19937", {"state": {"pos": -5}}),
     "random numbers of another kind": lambda: chance("Philox", {"buffer_pos": -(10**8)}),
