@@ -243,13 +243,18 @@ RESIZES = (
 RESAMPLES = (
     "nearest", "lanczos", "bilinear", "bicubic", "box", "hamming", "bilinear-aliased",
     "bilinear-opencv", "bilinear-float", "bilinear-torch", "bicubic-torch",
+    "bilinear-torch-v1", "bicubic-torch-v1",
 )  # fmt: skip
 """Filters that resize, at their places in Pillow's own numbering. The last ones are none of
 Pillow's: two look at the nearest four pixels even where an image becomes smaller, and OpenCV's
-rounds to bytes; one is Pillow's without rounding, and torch's round shares to fewer digits."""
+rounds to bytes; one is Pillow's without rounding, and torch's round shares to fewer digits, or, of
+``v1``, sums in single precision."""
 
 AS_TORCH = {RESAMPLES.index(one): RESAMPLES.index(f"{one}-torch") for one in RESAMPLES[2:4]}
 """The places of torch's filters by those of Pillow's."""
+
+AS_TORCH_V1 = {one: RESAMPLES.index(f"{RESAMPLES[one]}-torch-v1") for one in AS_TORCH}
+"""The same of the first version of torchvision's transforms."""
 
 STYLES = ("outline", "heat", "hide", "panel")
 """Of an overlay."""

@@ -17,7 +17,7 @@ from PIL import Image
 
 from lime_cli.engine.model import FloatArray, IntArray
 from lime_cli.errors import SettingsError
-from lime_cli.registry import AS_TORCH, RESAMPLES, RESIZES
+from lime_cli.registry import AS_TORCH, AS_TORCH_V1, RESAMPLES, RESIZES
 
 Pixels = NDArray[np.uint8]
 
@@ -109,6 +109,8 @@ class View:
             return _aliased(pixels, self.y, self.x, size)
         if self.resample in AS_TORCH.values() and pixels.dtype == np.uint8:
             return _by_torch(pixels, self.y, self.x, size, BENEATH[self.resample] == CUBIC)
+        if self.resample in AS_TORCH_V1.values():
+            return _by_torch_v1(pixels, self.y, self.x, size, BENEATH[self.resample] == CUBIC)
         if self.resample == UNROUNDED:
             pixels = pixels.astype(np.float32)
         if pixels.dtype == np.uint8 and pixels.shape[2] == 3:
@@ -254,7 +256,10 @@ ALIASED, OPENCV, UNROUNDED = (
 
 CUBIC = RESAMPLES.index("bicubic")
 
-BENEATH = {UNROUNDED: 2, **{own: one for one, own in AS_TORCH.items()}}
+BENEATH = {
+    UNROUNDED: 2,
+    **{own: one for of in (AS_TORCH, AS_TORCH_V1) for one, own in of.items()},
+}
 """Pillow's filters that others are but for how they round."""
 
 
@@ -343,6 +348,59 @@ def _summed(pixels: Pixels, axis: Axis, n: int, cubic: bool) -> Pixels:
 
 LINES = 64
 """Resized at a time, for the sake of memory."""
+
+
+def _by_torch_v1(pixels: Values, y: Axis, x: Axis, size: tuple[int, int], cubic: bool) -> Values:
+    """Resize as torch does floats with antialias, across, then down; bytes are rounded at last."""
+    across = _summed_singly(pixels.swapaxes(0, 1), x, size[1], cubic)
+    found = _summed_singly(across.swapaxes(0, 1), y, size[0], cubic)
+    if pixels.dtype != np.uint8:
+        return found
+    return np.asarray(np.clip(np.rint(found), 0, 255), np.uint8)
+
+
+def _summed_singly(values: Values, axis: Axis, n: int, cubic: bool) -> NDArray[np.float32]:
+    """Resize the first side in single precision, in the order in which torch adds up on processors
+    with AVX2: all but the last one to four products are rounded before they are added.
+    """
+    length, first = axis.scaled(n)
+    ratio = np.float32(axis.length / length)
+    wide = max(float(ratio), 1.0)
+    reach = np.float32((2 if cubic else 1) * wide)
+    middles = ((np.arange(n) + first + 0.5) * float(ratio)).astype(np.float32)
+    begins, ends = (
+        (np.asarray(one, np.float64) + 0.5).astype(np.int64)
+        for one in (middles - reach, middles + reach)
+    )
+    begins = np.maximum(begins, 0)
+    counts = np.minimum(ends, axis.length) - begins
+    taps = np.arange(counts.max())
+    away = (begins[:, None] + taps).astype(np.float32) - middles[:, None]
+    away = ((away.astype(np.float64) + 0.5) * float(np.float32(1 / wide))).astype(np.float32)
+    shares = _single_share(np.abs(away), cubic) * (taps < counts[:, None])
+    shares /= shares.cumsum(axis=1, dtype=np.float32)[:, -1:]
+    apart = (counts - 1) // 4 * 4
+    found = values[begins] * shares[:, :1, None]
+    for tap in taps[1:]:
+        one = values[np.minimum(begins + tap, axis.length - 1)].astype(np.float32)
+        share = shares[:, tap, None, None]
+        at_once = (tap > apart)[:, None, None]
+        found = np.where(at_once, _added(one, share, found), found + one * share)
+    return np.asarray(found, np.float32)
+
+
+def _single_share(away: NDArray[np.float32], cubic: bool) -> NDArray[np.float32]:
+    """Return what ``_share`` does, in single precision and torch's order."""
+    if not cubic:
+        return np.maximum(1 - away, 0)
+    near = _added(_added(1.5, away, -2.5) * away, away, 1)
+    far = _added(_added(_added(-0.5, away, 2.5), away, -4), away, 2)
+    return np.where(away < 1, near, np.where(away < 2, far, np.float32(0)))
+
+
+def _added(one: Any, other: NDArray[np.float32], third: Any) -> NDArray[np.float32]:
+    """Return one * other + third in single precision, rounded once."""
+    return np.asarray(np.multiply(one, other, dtype=np.float64) + third, np.float32)
 
 
 def _share(away: FloatArray, cubic: bool) -> FloatArray:

@@ -433,7 +433,7 @@ class ImageOptions(Options, heading="Input"):
         "--resample",
         "Filter that resizes an image: one of Pillow's; bilinear-aliased (TensorFlow), "
         "bilinear-opencv, bilinear-float, or bilinear-torch and bicubic-torch (torchvision's of "
-        "floats and of bytes); bilinear by default.",
+        "floats and of bytes, with -v1 by its first transforms); bilinear by default.",
         type=click.Choice(RESAMPLES),
         metavar="FILTER",
     )

@@ -585,11 +585,12 @@ def as_owner_resizes(noise, name, size):
     if name == "bilinear-opencv":  # to less than one; its own numbers are below
         return np.rint(as_tensorflow(noise, *size))
     kind = Image.Resampling[name.partition("-")[0].upper()]  # torch's to one, with digests below
-    planes = noise.astype(np.float32 if name.endswith("-float") else np.uint8)
+    planes = noise.astype(np.float32 if name.endswith(("-float", "-v1")) else np.uint8)
     resized = [
         Image.fromarray(planes[..., i]).resize(size[::-1], kind) for i in range(planes.shape[2])
     ]
-    return np.stack(resized, axis=-1)
+    found = np.stack(resized, axis=-1)
+    return np.clip(np.rint(found), 0, 255) if name.endswith("-v1") else found
 
 
 OPENCV = {
@@ -632,11 +633,18 @@ def test_bytes_are_resized_as_opencv_does_to_the_last_bit(tmp_path, height, widt
         ("bicubic-torch", (386, 258), (300, 20), "stretch", "409378b73fdbf24b"),
         ("bicubic-torch", (40, 30), (64, 48), "stretch", "9ba785d93ed7d595"),
         ("bicubic-torch", (45, 83), (28, 28), "crop-floor:32", "c9a410ed74852bf3"),
+        ("bilinear-torch-v1", (386, 258), (30, 200), "stretch", "ad68c5f858b8beb9"),
+        ("bilinear-torch-v1", (2700, 9), (11, 9), "stretch", "8413ca7435bbd8b6"),
+        ("bicubic-torch-v1", (386, 258), (300, 20), "stretch", "0b8852f6a71cc2b8"),
+        ("bicubic-torch-v1", (40, 30), (64, 48), "stretch", "b4caf8623c0cf7b5"),
+        ("bicubic-torch-v1", (45, 83), (28, 28), "crop:32", "27e307b52718ac20"),
+        ("bilinear-torch-v1", (59, 97), (28, 28), "crop:32", "df5f2ef881282a47"),
     ],
 )
 def test_bytes_become_what_another_library_makes_of_them(name, own, size, way, digest):
     """Digests of what cv2.resize, which counts places in single precision, makes of the pixels, and
-    MLPerf's script of 87.5 %, PaddleClas and mmpretrain by it; and torchvision of a tensor.
+    MLPerf's script of 87.5 %, PaddleClas and mmpretrain by it; and torchvision of a tensor, by both
+    versions of its transforms.
     """
     y, x = np.mgrid[: own[0], : own[1]]
     pixels = (np.stack([x * x * 3 + y, y * y + 5 * x, x * y * 7], -1) % 256).astype(np.uint8)
@@ -654,7 +662,7 @@ def test_every_filter_resizes_as_its_owner_does(tmp_path, name, size):
     owner = as_owner_resizes(noise, name, size)
     modality = ImageModality((str(tmp_path / "a.png"),), size=size, resample=name)
     found = modality.read(next(modality.sources()))
-    atol = 1.01 / 255 if name.endswith(("-opencv", "-torch")) else 1e-6
+    atol = 1.01 / 255 if name.endswith(("-opencv", "-torch", "-v1")) else 1e-6
     np.testing.assert_allclose(found.original()[0], owner / 255, atol=atol)
     assert "resample_assumed" not in [one.code for one in found.warnings]
 
@@ -671,7 +679,7 @@ def test_every_filter_resizes_before_the_centre_is_cropped(tmp_path, name, grey)
         channels="L" if grey else None,
     )  # fmt: skip
     found = modality.read(next(modality.sources())).original()[0]
-    atol = 1.01 / 255 if name.endswith(("-opencv", "-torch")) else 1e-6
+    atol = 1.01 / 255 if name.endswith(("-opencv", "-torch", "-v1")) else 1e-6
     np.testing.assert_allclose(found, owner, atol=atol)
 
 
