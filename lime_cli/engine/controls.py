@@ -23,7 +23,6 @@ import numpy as np
 from lime_cli.engine.gram import DEGREES, SHRINK, Ground, legendre
 from lime_cli.engine.least_squares import refitted
 from lime_cli.engine.model import BoolArray, FloatArray, IntArray
-from lime_cli.engine.neighbourhood import moments
 from lime_cli.engine.surrogate import Fits, residuals
 
 UNEXPLAINED = 0.1
@@ -162,7 +161,7 @@ class _Controls:
         """``random`` where controls of what is drawn are wanted, not of masks alone."""
         d = ground.d
         self.ground, self.r = ground, r
-        self.mean, variance, _ = moments(ground.kernels[r].sizes(d))
+        self.mean, variance, _ = ground.moments[:, r]
         left = residuals(ground, r, fits, p, data, controlled=True)
         self.pull = ground.w[r] * left
         """Weighted residuals, (B, L)."""

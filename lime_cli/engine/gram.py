@@ -65,6 +65,8 @@ class Ground:
         w = np.zeros((len(kernels), self.B * L))
         w[:, self.slot] = np.stack([one[order] for one, _ in weights])
         self.w = w.reshape(-1, self.B, L)
+        self.moments = np.array([moments(kernel.sizes(self.d)) for kernel in kernels]).T
+        """(3, R): mean, variance and covariance of what is masked."""
         self.own = np.array([mass for _, mass in weights])
         self.rest = 1.0 - counts / masks.n if self.B > 1 else np.zeros(0)
         """(B,): share of the samples that are in the other blocks."""
@@ -82,6 +84,11 @@ class Ground:
         spare = (self.effective < SPARE * p) & (np.minimum(SCREENED, self.effective / 8) < p - 1)
         self.few = spare & ~self.blind & (self.B > 1)
         """(R,): where few regressors may predict better than all."""
+        self.updated = self.F > 1 and p > 2 * L
+        """Whether folds are fitted from the fit to everything, as regressors are more than two
+        for each sample of a block."""
+        self.kept = p <= KEPT_WHOLE or self.updated
+        """Whether the Gram matrices of all regressors are kept."""
         self._grams: dict[int, FloatArray] = {}
         self._whole: dict[int, FloatArray] = {}
         self._means: dict[int, FloatArray] = {}
@@ -112,8 +119,9 @@ class Ground:
     def bytes(self) -> int:
         """How much memory it comes to take, about."""
         p = self.X.shape[2]
-        kept = p * p * (1 + (p <= KEPT_WHOLE)) + (1 + self.d) ** 2
-        return 8 * (self.X.size + len(self.w) * self.F * kept)
+        updates = self.B * (1 + self.L) ** 2 if self.updated else (self.F - 1) * p**2
+        kept = p**2 + updates + self.F * (self.kept * p**2 + (1 + self.d) ** 2)
+        return 8 * (self.X.size + len(self.w) * kept)
 
     def cells(self, n: int) -> tuple[IntArray, IntArray]:
         """Return where samples mask components, by component: their slots (m,), and by which of n
@@ -167,7 +175,7 @@ class Ground:
         those of its own ``columns`` (P, F, m).
         """
         p = self.X.shape[2]
-        if p > KEPT_WHOLE:
+        if not self.kept:
             return np.stack([self._part_of_many(r, some) for some in columns])
         if r not in self._whole:
             self._whole[r] = self._systems([r], slice(p))[0]
@@ -218,17 +226,20 @@ class Ground:
 
     @cached_property
     def inverses(self) -> FloatArray:
-        """What turns correlations into coefficients, (R, F, p, p)."""
+        """What turns correlations into coefficients, (R, F, p, p); (R, 1, p, p) where folds are
+        ``updated``.
+        """
         p, d = self.X.shape[2], self.d
-        inverses = np.empty((len(self.w), self.F, p, p))
+        folds = 1 if self.updated else self.F
+        inverses = np.empty((len(self.w), folds, p, p))
         systems = self._systems(range(len(self.w)), slice(p))
         self._grams.update(enumerate(systems[:, :, : 1 + d, : 1 + d].copy()))
-        if self.few.any() and p <= KEPT_WHOLE:
+        if self.few.any() and self.kept:
             self._whole.update(enumerate(systems.copy()))
-        for r, (kernel, system) in enumerate(zip(self.kernels, systems, strict=True)):
+        for r, system in enumerate(systems[:, :folds]):
             scale = np.einsum("fii->f", system) / p
             ridge = np.repeat(CONDITIONING * scale[:, None], p, axis=1)
-            mean, variance, _ = moments(kernel.sizes(d))
+            mean, variance, _ = self.moments[:, r]
             if self.thin[r]:
                 ridge[:, 1 : 1 + d] += variance * d / self.effective[r]
             ridge[:, 1 : 1 + d] += self.penalty / self.effective[r]
@@ -236,6 +247,26 @@ class Ground:
             system[:, np.arange(p), np.arange(p)] += ridge
             inverses[r] = np.linalg.inv(system)
         return inverses
+
+    @cached_property
+    def updates(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """What turns fits to everything into those to all but a block, where these are
+        ``updated``: rows (B, L + 1, p), the samples of each block and its share of the instance;
+        their weights (B, R, L + 1); and what turns predictions of these rows by the inverse of
+        everything into those by the fold's own, (B, R, L + 1, L + 1).
+
+        By the Woodbury identity, as in PRESS (Allen 1974) with a block in a sample's place.
+        """
+        instance = np.zeros((self.B, 1, self.X.shape[2]))
+        instance[:, 0, 0] = 1.0
+        rows = np.concatenate([self.X, instance], axis=1)
+        own = (1.0 - self.rest)[:, None, None] * self.own[:, None]
+        weights = np.concatenate([self.w.swapaxes(0, 1), own], axis=2)
+        turned = np.empty((self.B, len(self.w), 1 + self.L, 1 + self.L))
+        for r, (inverse,) in enumerate(self.inverses):
+            leverages = rows @ inverse @ rows.transpose(0, 2, 1) * weights[:, r, None]
+            turned[:, r] = np.linalg.inv(np.eye(1 + self.L) - leverages)
+        return rows, weights, turned
 
     def centred(self, r: int) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return covariances (F, d, d) of x, its means (F, d) and the sums of weights (F,)."""

@@ -1,8 +1,9 @@
-"""Weighted least squares of every fold at one radius: of all regressors, of the few strongest where
+"""Weighted least squares of every fold at some radii: of all regressors, of the few strongest where
 samples are too few for all, and corrected by what the fits miss.
 
-P problems, F folds, p regressors, B blocks of L samples, as in gram.py. Products c (P, F, p) are
-the weighted sums of what is regressed times the predictions less the instance's.
+P problems, R radii (of those of the ground the ``radii``), F folds, p regressors, B blocks of L
+samples, as in gram.py. Products c (P, R, F, p) are the weighted sums of what is regressed times the
+predictions less the instance's.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 
 from lime_cli.engine.gram import CONDITIONING, SCREENED, TOGETHER, Ground
 from lime_cli.engine.model import BoolArray, FloatArray, IntArray
-from lime_cli.engine.neighbourhood import MOST, moments
+from lime_cli.engine.neighbourhood import MOST
 
 STEPS, CLOSE = 100, 1e-7
 """Steps, at most, by which more than MOST components are fitted; what is left of the products."""
@@ -22,11 +23,21 @@ UNSETTLED, CROWDED = 0.2, 2.5
 tried; and effective samples a regressor below which they always are."""
 
 
-def solve(ground: Ground, r: int, c: FloatArray) -> FloatArray:
-    """Return the coefficients (P, F, p) of least squares at one radius, by products (P, F, p)."""
+def solve(ground: Ground, radii: slice, c: FloatArray) -> FloatArray:
+    """Return the coefficients (P, R, F, p) of least squares, by products (P, R, F, p)."""
     if ground.d > MOST:
-        return _iterated(ground, r, c)
-    return np.asarray(np.matmul(ground.inverses[r], c[..., None])[..., 0])
+        each = [_iterated(ground, r, c[:, i]) for i, r in enumerate(range(len(ground.w))[radii])]
+        return np.stack(each, axis=1)
+    if not ground.updated:
+        return np.asarray(np.matmul(ground.inverses[radii], c[..., None])[..., 0])
+    rows, weights, turned = ground.updates
+    inverses = ground.inverses[radii, 0]
+    found = np.matmul(c, inverses)  # by everything's inverse, which is symmetric
+    said = np.matmul(rows, found[:, :, 1:].transpose(0, 2, 3, 1))  # (P, B, L + 1, R)
+    own = np.matmul(turned[:, radii], said.swapaxes(2, 3)[..., None])[..., 0]  # (P, B, R, L + 1)
+    back = np.matmul(own * weights[:, radii], rows)  # (P, B, R, p)
+    found[:, :, 1:] += np.matmul(back.swapaxes(1, 2), inverses)
+    return np.asarray(found)
 
 
 def _iterated(ground: Ground, r: int, c: FloatArray) -> FloatArray:
@@ -43,7 +54,7 @@ def _iterated(ground: Ground, r: int, c: FloatArray) -> FloatArray:
     weights = weights.reshape(len(x), -1)
     mass = weights.sum(axis=0) + ground.own[r] * np.append(1.0, ground.rest)
     sums = x.T @ weights
-    _, variance, _ = moments(ground.kernels[r].sizes(d))
+    _, variance, _ = ground.moments[:, r]
     thin = variance * d if ground.thin[r] else 0.0
     ridge = (thin + ground.penalty) / ground.effective[r] + CONDITIONING
 
@@ -82,28 +93,40 @@ def _conjugate(product: Callable[[FloatArray], FloatArray], wanted: FloatArray) 
 
 def fit_few(
     ground: Ground,
-    r: int,
+    radii: slice,
     data: tuple[FloatArray, FloatArray, FloatArray],
     whole: tuple[FloatArray, FloatArray],
 ) -> BoolArray:
-    """Tell for which of P problems few regressors predict better than all at one radius; put these
-    coefficients (P, F, p) in the place of the ``whole`` ones, and what they miss, (P, B, L).
+    """Tell for which of P problems few regressors predict better than all, (P, R); put these
+    coefficients (P, R, F, p) in the place of the ``whole`` ones, and what they miss, (P, B, L, R).
 
-    ``data`` are the products with all regressors (P, F, p), the predictions (P, B, L) and their
-    variance (P,).
+    ``data`` are the products with all regressors (P, R, F, p), the predictions (P, B, L) and their
+    variance (P, R).
     """
     c, y, raw = data
-    losses = np.einsum("pbl,pbl,bl->p", whole[1], whole[1], ground.w[r])
-    least = UNSETTLED * (ground.effective[r] >= CROWDED * ground.X.shape[2])
-    better, some = np.zeros(len(y), bool), np.flatnonzero(losses > least * raw)
+    if not ground.few[radii].any():
+        return np.zeros(raw.shape, bool)
+    losses = _losses(ground, radii, whole[1])
+    least = UNSETTLED * (ground.effective[radii] >= CROWDED * ground.X.shape[2])
+    better: BoolArray = ground.few[radii] & (losses > least * raw)
+    some = np.flatnonzero(better.any(axis=1))
     if not len(some):
         return better
-    few = _strongest(ground, r, c[some])
-    missed = y[some] - np.matmul(ground.X, few[:, 1:, :, None])[..., 0]
-    fewer = np.einsum("pbl,pbl,bl->p", missed, missed, ground.w[r]) < losses[some]
-    better[some] = fewer
-    whole[0][better], whole[1][better] = few[fewer], missed[fewer]
+    few = np.zeros((len(some), *c.shape[1:]))
+    for i in np.flatnonzero(better.any(axis=0)).tolist():
+        tried = better[some, i]
+        few[tried, i] = _strongest(ground, range(len(ground.w))[radii][i], c[some[tried], i])
+    missed = y[some, ..., None] - np.matmul(ground.X, few[:, :, 1:].transpose(0, 2, 3, 1))
+    better[some] &= _losses(ground, radii, missed) < losses[some]
+    fewer = better[some]
+    whole[0][better] = few[fewer]
+    whole[1].transpose(0, 3, 1, 2)[better] = missed.transpose(0, 3, 1, 2)[fewer]
     return better
+
+
+def _losses(ground: Ground, radii: slice, missed: FloatArray) -> FloatArray:
+    """Return the weighted squares of what fits miss, (P, R), of (P, B, L, R)."""
+    return np.asarray(np.einsum("pblr,pblr,rbl->pr", missed, missed, ground.w[radii]))
 
 
 def _strongest(ground: Ground, r: int, c: FloatArray) -> FloatArray:
@@ -139,37 +162,38 @@ def _largest(sizes: FloatArray, n: int) -> IntArray:
     return np.nonzero(some)[-1].reshape(*sizes.shape[:-1], n)
 
 
-def correct(ground: Ground, r: int, coefficients: FloatArray, missed: FloatArray) -> FloatArray:
-    """Correct fits (P, F, p) of too few samples by what they miss (P, B, L), with the expected Gram
-    matrix.
+def correct(
+    ground: Ground, radii: slice, coefficients: FloatArray, missed: FloatArray
+) -> FloatArray:
+    """Correct fits (P, R, F, p) of too few samples by what they miss (P, B, L, R), with the
+    expected Gram matrices.
 
     Every block corrects the fit of the others: each weight is then estimated without bias whatever
     the number of samples (a control variate that is fitted across blocks).
     """
     B, d = ground.B, ground.d
-    mean = moments(ground.kernels[r].sizes(d)).mean
-    w = ground.w[r] / (1.0 - ground.rest)[:, None]
-    left_out = coefficients[:, 1:]
-    a = left_out[..., 0]
-    level = (missed * w).sum(axis=2) - ground.own[r] * a
-    along = np.matmul(ground.XT[:, 1 : 1 + d], (missed * w)[..., None])[..., 0]
-    more = by_distribution(ground, r, along - mean * level[..., None])
+    mean = ground.moments[0, radii][:, None, None]
+    weighted = missed * (ground.w[radii].transpose(1, 2, 0) / (1.0 - ground.rest)[:, None, None])
+    left_out = coefficients[:, :, 1:]
+    a = left_out[..., 0]  # (P, R, B)
+    level = weighted.sum(axis=2).swapaxes(1, 2) - ground.own[radii][:, None] * a
+    along = np.matmul(ground.XT[:, 1 : 1 + d], weighted).transpose(0, 3, 1, 2)
+    more = by_distribution(ground, radii, along - mean * level[..., None])
     own = np.concatenate(
-        [(a + level - mean * more.sum(axis=-1))[..., None], left_out[..., 1 : 1 + d] + more],
+        [(a + level - mean[..., 0] * more.sum(-1))[..., None], left_out[..., 1 : 1 + d] + more],
         axis=-1,
-    )  # (P, B, p), one estimate a block
-    whole = own.mean(axis=1, keepdims=True)
+    )  # (P, R, B, p), one estimate a block
+    whole = own.mean(axis=2, keepdims=True)
     corrected = coefficients.copy()
-    corrected[..., : 1 + d] = np.concatenate([whole, (B * whole - own) / (B - 1)], axis=1)
+    corrected[..., : 1 + d] = np.concatenate([whole, (B * whole - own) / (B - 1)], axis=2)
     return corrected
 
 
-def by_distribution(ground: Ground, r: int, products: FloatArray) -> FloatArray:
-    """Turn covariances with the masks (..., d) into slopes, by the expected Gram matrix."""
-    d = ground.d
-    _, variance, covariance = moments(ground.kernels[r].sizes(d))
+def by_distribution(ground: Ground, radii: slice, products: FloatArray) -> FloatArray:
+    """Turn covariances with the masks (P, R, B, d) into slopes, by the expected Gram matrices."""
+    _, variance, covariance = ground.moments[:, radii][..., None, None]
     inside = variance - covariance
-    shared = products.sum(axis=-1, keepdims=True) / (inside + d * covariance)
+    shared = products.sum(axis=-1, keepdims=True) / (inside + ground.d * covariance)
     return np.asarray((products - covariance * shared) / inside)
 
 
@@ -177,16 +201,15 @@ def refitted(ground: Ground, r: int, y: FloatArray) -> FloatArray:
     """Fit one problem at one radius, (F, 1 + d): ``y`` (B, L) are predictions less the
     instance's.
     """
+    radii = slice(r, r + 1)
     blocks = np.matmul(ground.XT, (y * ground.w[r])[..., None])[..., 0]
     everything = blocks.sum(axis=0)
-    c = np.concatenate([everything[None], everything - blocks])[: ground.F]
-    few = ground.thin[r]
-    coefficients = solve(ground, r, c[None])
-    missed = y - np.matmul(ground.X, coefficients[:, 1:, :, None])[..., 0]
-    if ground.few[r]:
-        mean, own = everything[0] / (ground.w[r].sum() + ground.own[r]), ground.own[r]
-        raw = np.einsum("bl,bl->", (y - mean) ** 2, ground.w[r]) + own * mean**2
-        few |= fit_few(ground, r, (c[None], y[None], raw[None]), (coefficients, missed))[0]
-    if few:
-        coefficients = correct(ground, r, coefficients, missed)
-    return np.asarray(coefficients[0, :, : 1 + ground.d])
+    c = np.concatenate([everything[None], everything - blocks])[None, None, : ground.F]
+    coefficients = solve(ground, radii, c)
+    missed = y[..., None] - np.matmul(ground.X, coefficients[:, :, 1:].transpose(0, 2, 3, 1))
+    mean, own = everything[0] / (ground.w[r].sum() + ground.own[r]), ground.own[r]
+    raw = np.einsum("bl,bl->", (y - mean) ** 2, ground.w[r]) + own * mean**2
+    few = fit_few(ground, radii, (c, y[None], np.array([[raw]])), (coefficients, missed))
+    if ground.thin[r] or few[0, 0]:
+        coefficients = correct(ground, radii, coefficients, missed)
+    return np.asarray(coefficients[0, 0, :, : 1 + ground.d])

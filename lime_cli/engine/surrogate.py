@@ -17,7 +17,7 @@ import numpy as np
 from lime_cli.engine.gram import TOGETHER, Ground
 from lime_cli.engine.least_squares import by_distribution, correct, fit_few, solve
 from lime_cli.engine.model import BoolArray, FloatArray, IntArray
-from lime_cli.engine.neighbourhood import ROUNDING, moments
+from lime_cli.engine.neighbourhood import ROUNDING
 
 CERTAIN = 3.0
 """Standard errors by which the variance that masking decides exceeds zero, for it to be there at
@@ -109,17 +109,15 @@ def _fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
     everything = blocks.sum(axis=2)
     c = np.concatenate([everything[:, :, None], everything[:, :, None] - blocks], axis=2)
     c = c[:, :, : ground.F]
-    coefficients = np.stack([solve(ground, r, c[:, r]) for r in range(c.shape[1])], axis=1)
+    radii = slice(len(ground.w))
+    coefficients = solve(ground, radii, c)
     left_out = coefficients[:, :, 1:] if ground.F > 1 else coefficients
     fitted = np.matmul(ground.X, left_out.transpose(0, 2, 3, 1))  # (P, B, L, R)
     missed = y[..., None] - fitted
     means = everything[:, :, 0] / (ground.w.sum(axis=(1, 2)) + ground.own)
     about = y[..., None] - means[:, None, None]
     raw = np.einsum("pblr,rbl->pr", about**2, ground.w) + ground.own * means**2
-    corrected = np.repeat(ground.thin[None], len(y), axis=0)
-    for r in np.flatnonzero(ground.few).tolist():
-        whole = coefficients[:, r], missed[..., r]
-        corrected[:, r] |= fit_few(ground, r, (c[:, r], y, raw[:, r]), whole)
+    corrected = fit_few(ground, radii, (c, y, raw), (coefficients, missed)) | ground.thin
     if ground.controlled:  # what replacements decide, as the other blocks have it
         drawn = left_out[..., 1 + ground.d :].transpose(0, 2, 3, 1)
         about = about - np.matmul(ground.X[..., 1 + ground.d :], drawn)
@@ -129,11 +127,13 @@ def _fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
     total = _products(ground, about) + (own * means**2 / B)[..., None]
     fidelity, error = _ratio(lost, total)
     steering, predicting = fidelity.copy(), coefficients.copy()
-    for r in np.flatnonzero(corrected.any(axis=0)).tolist():
-        some = corrected[:, r]
-        coefficients[some, r] = correct(ground, r, coefficients[some, r], missed[some, ..., r])
+    some = np.flatnonzero(corrected.any(axis=1))
+    if len(some):
+        better = correct(ground, radii, coefficients[some], missed[some])
+        coefficients[corrected] = better[corrected[some]]
         with np.errstate(divide="ignore", invalid="ignore"):
-            steering[some, r] = _decided(ground, r, blocks[some, r]) / total[some, r].sum(axis=1)
+            decided = _decided(ground, radii, blocks[some]) / total[some].sum(axis=2)
+        steering[corrected] = decided[corrected[some]]
     end = 1 + ground.d
     coefficients = coefficients[..., :end]
     own_fits = np.matmul(ground.X[..., :end], coefficients[:, :, :1].transpose(0, 2, 3, 1))
@@ -273,20 +273,18 @@ def _ratio(lost: FloatArray, total: FloatArray) -> tuple[FloatArray, FloatArray]
         return share, jackknife(without, 2)
 
 
-def _decided(ground: Ground, r: int, blocks: FloatArray) -> FloatArray:
-    """Return the variance that the full surrogates explain (P,), from products of blocks (P, B, p),
-    which too few samples do not lower.
+def _decided(ground: Ground, radii: slice, blocks: FloatArray) -> FloatArray:
+    """Return the variance that the full surrogates explain (P, R), from products of blocks
+    (P, R, B, p), which too few samples do not lower.
     """
     B, d = ground.B, ground.d
-    mean, variance, covariance = moments(ground.kernels[r].sizes(d))
+    mean, variance, covariance = ground.moments[:, radii]
     shares = 1.0 - ground.rest
-    w = ground.w[r] / shares[:, None]
-    centre = blocks.sum(axis=1)[:, :1]
-    apart = blocks[..., : 1 + d] / shares[None, :, None]
-    sums = ground.XT[:, 1 : 1 + d] @ w[:, :, None]
-    middle = apart[..., 1:] - centre[..., None] * sums[None, :, :, 0]
-    mass = w.sum(axis=1)[:, None] + ground.own[r]
-    level = apart[..., :1] - centre[..., None] * mass
-    effects = by_distribution(ground, r, middle - mean * level)
-    product = (effects.sum(axis=1) ** 2 - (effects**2).sum(axis=1)).sum(axis=-1)
+    centre = blocks.sum(axis=2)[..., :1]  # (P, R, 1)
+    apart = blocks[..., : 1 + d] / shares[:, None]
+    sums = ground.sums[radii] / shares[:, None]  # (R, B, p)
+    middle = apart[..., 1:] - centre[..., None] * sums[..., 1 : 1 + d]
+    level = apart[..., 0] - centre * (sums[..., 0] + ground.own[radii][:, None])
+    effects = by_distribution(ground, radii, middle - mean[:, None, None] * level[..., None])
+    product = (effects.sum(axis=2) ** 2 - (effects**2).sum(axis=2)).sum(axis=-1)
     return np.asarray((variance - covariance) * product / (B * (B - 1)))

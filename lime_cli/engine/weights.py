@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from lime_cli.engine.explanation import AtRadius, Interval, Others, Pair, Surrogate, Weight
 from lime_cli.engine.gram import Ground
 from lime_cli.engine.model import BoolArray, FloatArray, IntArray
-from lime_cli.engine.neighbourhood import ROUNDING, moments
+from lime_cli.engine.neighbourhood import ROUNDING
 from lime_cli.engine.selection import NOTHING_LEFT, SELECT, deviation_of, lasso_path, refit
 from lime_cli.engine.surrogate import Fits, fidelity_of, jackknife, twin_products
 from lime_cli.settings import Settings
@@ -185,7 +185,7 @@ def _chosen(
     if plain and (ground.thin[r] or settings.selection == "highest"):
         return None, _largest(slopes, n), np.zeros((F, d))
     if ground.thin[r]:
-        mean, variance, _ = moments(ground.kernels[r].sizes(d))
+        mean, variance, _ = ground.moments[:, r]
         means = np.full((F, d), mean)
         if settings.penalty_kind == "lasso":  # which takes from each alike
             excess = np.abs(slopes) - settings.penalty / variance
@@ -366,7 +366,7 @@ def pairs_of(
     B = ground.B
     if B < 2 or len(strongest) < 2 or total <= 0:
         return (), 0.0
-    mean = moments(ground.kernels[r].sizes(ground.d)).mean
+    mean = ground.moments[0, r]
     x = ground.X[..., 1 : 1 + ground.d]
     names = list(combinations(sorted(strongest), 2))
     products = np.stack([(x[..., i] - mean) * (x[..., j] - mean) for i, j in names], axis=-1)

@@ -271,7 +271,10 @@ def _load_trusting(content: Content) -> object:
     except Exception as error:
         lost = _LOST_CLASS.search(str(error))
         if lost:
-            key = lost["module"] or lost["module_"], lost["name"] or lost["name_"]
+            module, spec = lost["module"] or lost["module_"], sys.modules["__main__"].__spec__
+            if spec is not None and module == spec.name:  # as of python -m, which messages name so
+                module = "__main__"
+            key = module, lost["name"] or lost["name_"]
             raise refusals.missing(path, Missing(key, str(error)), "") from error
         raise refusals.unbuildable(path, error, "") from error
 
