@@ -41,7 +41,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.multioutput import ClassifierChain
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.neighbors import KernelDensity, KNeighborsClassifier
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
     MultiLabelBinarizer,
@@ -163,6 +163,12 @@ ACTING: dict[str, Callable[[], Model]] = {
     "a part of columns that is an array": lambda: with_state(
         fitted(ColumnTransformer([("a", OneHotEncoder(), [0])])),
         transformers_=[("a", CONTENT, [0])],
+    ),
+    "a part of other columns that is an array": lambda: FeatureUnion(
+        [
+            (name, with_state(fitted(ColumnTransformer([("a", "drop", [0])])), transformers_=held))
+            for name, held in (("a", []), ("b", [("b", CONTENT, [0])]), ("c", []))
+        ]
     ),
     "a tree for each column that is an array": lambda: with_state(
         fitted(LogisticRegression()), binner_dict_={"a": CONTENT}
@@ -445,6 +451,9 @@ UNFIT: dict[str, Callable[[], Model]] = {
     "words in too many columns": lambda: with_state(FeatureHasher(), n_features=2**40),
     "words in endless columns": lambda: with_state(FeatureHasher(), n_features=float("inf")),
     "random numbers beyond the drawn": lambda: chance("MT19937", {"state": {"pos": 10**9}}),
+    "random numbers beyond the drawn, after others": lambda: with_state(
+        chance("MT19937", {"state": {"pos": 10**9}}), others=[np.random.default_rng(0)] * 2
+    ),
     "random numbers before the drawn": lambda: chance("MT19937", {"state": {"pos": -5}}),
     "random numbers of another kind": lambda: chance("Philox", {"buffer_pos": -(10**8)}),
     "random numbers of another kind, beyond": lambda: chance("Philox", {"buffer_pos": 5}),

@@ -12,6 +12,7 @@ import sys
 from array import array
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache, partial
+from operator import attrgetter
 from typing import Any, cast
 
 import numpy as np
@@ -269,9 +270,8 @@ def _check_random(sources: Iterable[Any]) -> None:
 
 
 def types_of(arrays: Iterable[np.ndarray]) -> Collection[Any]:
-    """Return the types of what is in some arrays, hardly any twice."""
-    dtypes = [array.dtype for array in arrays]
-    return dict(zip(map(identity, dtypes), dtypes, strict=True)).values()
+    """Return the types of what is in some arrays, each once."""
+    return set(map(attrgetter("dtype"), arrays))
 
 
 def _check_widths(things: Iterable[Any]) -> None:

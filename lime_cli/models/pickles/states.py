@@ -287,13 +287,20 @@ def _are_models(name: str, things: list[Any]) -> bool:
         deeper: list[Any] = []
         for kind, things in _by_kind(values).items():
             if issubclass(kind, (dict, list, tuple, set, frozenset)):
-                parts = [one.values() for one in things] if issubclass(kind, dict) else things
+                parts: Iterable[Any] = things
+                if issubclass(kind, dict):
+                    parts = [one.values() for one in things]
                 n += sum(map(len, parts))
-                if n > _MOST_MEMBERS:
-                    return False
-                deeper.extend(chain.from_iterable(parts))
-            elif kind not in _NAMES and not _is_model(cast("Hashable", kind)):
+            elif kind is np.ndarray and all(one.dtype == object for one in things):
+                parts = (one.ravel().tolist() for one in things)
+                n += sum(one.size for one in things)
+            elif kind in _NAMES or _is_model(cast("Hashable", kind)):
+                continue
+            else:
                 return False
+            if n > _MOST_MEMBERS:
+                return False
+            deeper.extend(chain.from_iterable(parts))
         if not deeper:
             return True
         values = deeper
