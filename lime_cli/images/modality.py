@@ -224,6 +224,8 @@ class ImageModality(OfFiles):
     """Whether the model is known to take images, which whole numbers are scaled for."""
     grey_said: bool = False
     """Whether the user said that the model takes grey."""
+    grey_open: bool = False
+    """Whether a file beside the model says the channels, and so not who makes grey of colours."""
     given: PixelsInput | None = None
     """What lies beside the model and says that, in the place of a preset."""
     said: tuple[CodedWarning, ...] = ()
@@ -351,7 +353,8 @@ class ImageModality(OfFiles):
             and (self.preprocess or "raw") in OF_RANGE
             and len(self.mean or ()) < 2,
             fixed=n_channels is not None,
-            grey_said=self.grey_said or (self.channels is not None and not self.fixed),
+            grey_said=self.grey_said
+            or (self.channels is not None and not self.fixed and not self.grey_open),
             network=network,
             given=pixels,
             predictions=model_input.predict_few,

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from lime_cli import clock
 from lime_cli.errors import InputError, SettingsError
@@ -479,6 +480,7 @@ class ImageOptions(Options, heading="Input"):
             mean=_numbers("--mean", self.mean),
             std=_numbers("--std", self.std),
             channels=self.channels,
+            grey_open=_of_file("channels"),
             seed=self.segment_seed,
             max_pixels=self.max_pixels,
             pixel_range=_range(self.pixel_range),
@@ -535,6 +537,14 @@ def _range(words: tuple[str, ...]) -> tuple[float, float] | None:
     if found is not None and len(found) != 2:
         raise SettingsError(f"--pixel-range: {','.join(words)} is not valid", "give LOW,HIGH")
     return None if found is None else (found[0], found[1])
+
+
+def _of_file(option: str) -> bool:
+    """Tell whether a file gives an option, such as the model's sidecar, and nobody typed it."""
+    context = click.get_current_context(silent=True)
+    return context is not None and (
+        context.get_parameter_source(option) is ParameterSource.DEFAULT_MAP
+    )
 
 
 def _places(words: tuple[str, ...]) -> tuple[int, ...]:

@@ -115,6 +115,7 @@ def test_grey_that_is_not_known_is_refused(tmp_path, name):
         ("a.jpg", {}, True),
         ("a.png", {"channels": "L"}, False),
         ("a.png", {"channels": "1"}, False),
+        ("a.png", {"channels": "L", "grey_open": True}, True),
         ("array.npy", {}, False),
         ("cmyk.jpg", {}, False),
     ],
