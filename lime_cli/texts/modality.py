@@ -66,7 +66,7 @@ class Files:
                 f"{shown}: is not text (NUL at character {text.index(chr(0))})",
                 "give plain text, or name its --encoding",
             )
-        return text
+        return text.replace("\r\n", "\n").replace("\r", "\n")  # as open(name).read() does
 
     def _decoded(self, data: bytes, shown: str) -> str:
         name = codecs.lookup(self.encoding).name

@@ -63,6 +63,12 @@ def test_files_are_read_by_their_encoding(tmp_path, data, encoding):
     assert Files(encoding=encoding).read(str(path)) == "grüße"
 
 
+def test_lines_end_as_python_reads_them(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"\xef\xbb\xbfone\r\ntwo\rthree\n\r\nfour")
+    assert Files().read(str(path)) == path.read_text("utf-8-sig") == "one\ntwo\nthree\n\nfour"
+
+
 @pytest.mark.parametrize(
     ("data", "encoding", "message"),
     [
