@@ -76,6 +76,15 @@ def taken_by(function: Any) -> Taken:
     return Taken("text" if found[2] else "row" if found[3] else "image", bool(found[1]))
 
 
+BYTES = r".*(?:ndarray|NDArray)\[.*\buint8\]+"
+"""Annotations of an array of bytes, resolved or as written."""
+
+
+def takes_bytes(function: Any) -> bool:
+    """Tell whether a function says that it takes bytes: ``images: NDArray[np.uint8]``."""
+    return re.fullmatch(BYTES, _annotation(function)) is not None
+
+
 FORMS = {
     "array": r"(?:[\w.]+\.)?(?:ndarray|NDArray|ArrayLike)\b.*",
     "lists": r"(?:[\w.]+\.)?(?:list|List|Sequence)\b.*",
@@ -120,6 +129,8 @@ class Asking:
             self._call = _each(function, None)
         if kind == "image":
             self._function = self._call = _drawn(self._call, name)
+        elif takes_bytes(function):
+            self._function = self._call = _of_bytes(function, name)
         self._works = bool(kind)
         self._of_rows: Callable[[Any], Any] | None = None
         """What answers to a data frame, once that is known."""
@@ -127,7 +138,7 @@ class Asking:
         """How it is called, where that is another way than the usual one."""
         self.floats: Said = ()
         """That it answers to bytes otherwise, if that is so."""
-        self._compared = bool(kind)
+        self._compared = bool(kind) or takes_bytes(function)
 
     def predict(self, inputs: Any) -> Any:
         """Return what the function answers to a batch; raise PredictionError for one that answers
@@ -345,17 +356,34 @@ def _drawn(function: Any, name: str) -> Callable[[Any], Any]:
     def call(images: Any) -> Any:
         from PIL import Image
 
-        most, whole = images.max(initial=0), not (images % 1).any()
-        if images.min(initial=0) < 0 or most > 255 or not (whole or most > 1):
-            raise PredictionError(
-                f"{name}: takes Pillow's images, by its annotation, whose pixels are 0 to 255",
-                "leave out --preprocess, --scale, --mean and --std",
-            )
-        pixels = np.rint(images).astype(np.uint8)
+        pixels = _pixels_of(images, f"{name}: takes Pillow's images")
         grey = pixels.shape[-1] == 1
         return function([Image.fromarray(one[..., 0] if grey else one) for one in pixels])
 
     return call
+
+
+def _of_bytes(function: Any, name: str) -> Callable[[Any], Any]:
+    """Return what hands a function images as bytes, and tables as they are; it raises
+    PredictionError for other numbers.
+    """
+
+    def call(inputs: Any) -> Any:
+        images = isinstance(inputs, np.ndarray) and inputs.ndim > 2
+        return function(_pixels_of(inputs, f"{name}: takes bytes") if images else inputs)
+
+    return call
+
+
+def _pixels_of(images: Any, words: str) -> Any:
+    """Return pixels as bytes; raise PredictionError, which ``words`` begin, for other numbers."""
+    most, whole = images.max(initial=0), not (images % 1).any()
+    if images.min(initial=0) < 0 or most > 255 or not (whole or most > 1):
+        raise PredictionError(
+            f"{words}, by its annotation, whose pixels are 0 to 255",
+            "leave out --preprocess, --scale, --mean and --std",
+        )
+    return np.rint(images).astype(np.uint8)
 
 
 def _as_bytes(function: Any, first: Any) -> Callable[[Any], Any]:

@@ -550,6 +550,14 @@ def resized_pixels(images):
     return np.floor(half) if images.dtype == np.uint8 else half
 
 
+def annotated_bytes(images: "npt.NDArray[np.uint8]"):
+    return resized_pixels(images)
+
+
+def annotated_bytes_alone(img: npt.NDArray[np.uint8]):
+    return resized_pixels_alone(img)
+
+
 def resized_pixels_alone(img):
     """The same of one image."""
     assert img.ndim == 3, "expects one image"

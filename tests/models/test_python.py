@@ -656,6 +656,18 @@ def test_a_function_that_answers_to_bytes_otherwise_is_said_to_get_floats(name):
     assert all("images.astype('uint8')" in one for one in said)
 
 
+@pytest.mark.parametrize("name", ["annotated_bytes", "annotated_bytes_alone"])
+def test_a_function_whose_bytes_are_annotated_gets_bytes(name):
+    pixels = np.random.default_rng(1).integers(0, 256, (3, 6, 5, 3), np.uint8)
+    model = loaded(name)
+    assert model.input.preprocess == "raw"
+    found = model.predict(pixels.astype(np.float32))
+    assert found.tolist() == (pixels[:, 0, :, 0] // 2).tolist()
+    assert codes(model) == ["one_by_one"] * ("alone" in name)
+    with pytest.raises(PredictionError, match="leave out --preprocess"):
+        model.predict((pixels / 255).astype(np.float32))
+
+
 @pytest.mark.parametrize("name", ["resized_pixels_alone", "resized_pixels_of_one"])
 def test_a_function_of_one_image_that_answers_to_bytes_otherwise_is_said_to(name):
     pixels = np.random.default_rng(1).integers(0, 256, (3, 6, 5, 3)).astype(np.float32)
