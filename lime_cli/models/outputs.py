@@ -240,7 +240,7 @@ def _of_service(output: RawOutput, stated: Stated) -> RawOutput | None:
         return None
     parts = [key for key, one in first.items() if _is_by_class(one)]
     named = [key for key in PREDICTIONS if key in parts]
-    if not parts and is_scored(first):
+    if not parts and {"label", "score"} <= set(first):
         return None
     if not parts or any(set(one) != set(first) for one in rows):
         said = f"the model returned {type(rows).__name__}{_seen(rows)}, not numbers"
@@ -294,7 +294,7 @@ def _scored(output: RawOutput, stated: Stated) -> RawOutput | None:
     rows = [_pairs(one) if is_ranked(one) else [one] if is_scored(one) else one for one in rows]
     if not all(isinstance(row, list) and row and all(map(is_scored, row)) for row in rows):
         return None
-    found = [{str(one["label"]): one["score"] for one in row} for row in rows]
+    found = [dict(map(_pair, row)) for row in rows]
     names = tuple(sorted(found[0], key=_by_number))
     if any(set(names) != set(row) for row in found):
         raise PredictionError("the model returns the scores of some labels only", EVERY)
@@ -350,9 +350,26 @@ def is_labelled(one: Any) -> bool:
     return len(one[0]) == len(one[1]) > 0 and isinstance(one[0][0], str)
 
 
+LABEL = ("label", "class_name", "className", "tagName", "class", "name", "category", "tag")
+SCORE = ("score", "probability", "confidence", "prob")
+"""What a label and its score are called where each label has a dictionary of its own."""
+
+
 def is_scored(one: Any) -> bool:
-    """Tell {label, score}, as transformers' pipelines answer."""
-    return isinstance(one, dict) and {"label", "score"} <= set(one)
+    """Tell {label, score}, as transformers' pipelines answer, and {tagName, probability}, as
+    services do.
+    """
+    if not isinstance(one, dict):
+        return False
+    if {"label", "score"} <= set(one):
+        return True
+    label, score = (next((one[key] for key in keys if key in one), None) for keys in (LABEL, SCORE))
+    return isinstance(label, str) and isinstance(score, NUMERIC)
+
+
+def _pair(one: dict[str, Any]) -> tuple[str, Any]:
+    label, score = (next(key for key in keys if key in one) for keys in (LABEL, SCORE))
+    return str(one[label]), one[score]
 
 
 def is_ranked(one: Any) -> bool:

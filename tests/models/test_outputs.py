@@ -95,6 +95,23 @@ OF_SERVICES = {
         ],
         "",
     ),
+    **{
+        f"{label} and {score}": (
+            {
+                "id": "",
+                "predictions": [
+                    [{score: v, "tagId": i, label: k} for i, (k, v) in enumerate(p.items())]
+                    for p in BY_CLASS
+                ],
+            },
+            "",
+        )
+        for label, score in [
+            ("tagName", "probability"),
+            ("label", "confidence"),
+            ("class", "score"),
+        ]
+    },
     "list of answers": ({"model": "v1", "predictions": BY_CLASS}, ""),
     "list of services": (
         {"results": [{"label": b, "scores": p} for b, p in zip(BEST, BY_CLASS, strict=True)]},
