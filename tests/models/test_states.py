@@ -15,7 +15,7 @@ import pytest
 import scipy.sparse
 from sklearn.cluster import Birch, KMeans
 from sklearn.compose import ColumnTransformer
-from sklearn.dummy import DummyClassifier
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import (
     BaggingClassifier,
     GradientBoostingClassifier,
@@ -491,6 +491,13 @@ UNFIT: dict[str, Callable[[], Model]] = {
     "more columns than any table": lambda: with_state(
         fitted(LogisticRegression()), n_features_in_=10**12
     ),
+    "a linear model without intercepts": lambda: with_state(
+        fitted(LogisticRegression()), intercept_=np.zeros(0)
+    ),
+    "a constant of nothing": lambda: with_state(
+        DummyRegressor().fit(X, Y), constant_=np.zeros((0, 1))
+    ),
+    "a constant of no output": lambda: with_state(DummyRegressor().fit(X, Y), n_outputs_=0),
     "columns without end": lambda: with_state(
         fitted(LogisticRegression()), n_features_in_=float("inf")
     ),

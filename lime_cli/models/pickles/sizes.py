@@ -575,6 +575,15 @@ def _inside(places: object, end: int) -> bool:
     return whole and len(held) > 0 and _within(held, end)
 
 
+def _check_levels(thing: Any, held: dict[str, Any]) -> None:
+    """Check that there is what is predicted where all columns are zero: without, nothing is."""
+    for name in ("intercept_", "constant_"):
+        level = held.get(name)
+        if isinstance(level, np.ndarray):
+            n = held["n_outputs_"] if name == "constant_" else level.size
+            _fits(level.size == n > 0, f"a {type(thing).__name__} whose {name} is not its outputs'")
+
+
 def _check_labels(_thing: Any, held: dict[str, Any]) -> None:
     """Check that every label has a column."""
     places = held.get("_cached_dict")
@@ -613,6 +622,8 @@ _CHECKS: Mapping[str, Callable[[Any, dict[str, Any]], None]] = {
     "sklearn.svm._classes": _check_machine,
     "sklearn.neighbors.": _check_neighbours,
     "sklearn.cluster.": _check_centres,
+    "sklearn.dummy": _check_levels,
+    "sklearn.linear_model.": _check_levels,
     "sklearn.feature_extraction.": _check_vocabulary,
     "sklearn.feature_extraction._hash": _check_hasher,
     "sklearn.feature_extraction.text": _check_hasher,
