@@ -64,8 +64,11 @@ class Export(NamedTuple):
 
     @property
     def classes(self) -> tuple[str, ...] | None:
-        """Names of the outputs by ``id2label``."""
+        """Names of the outputs by ``id2label``, or by ``label2id`` where that stands alone."""
         held = self.config.get("id2label")
+        numbers = self.config.get("label2id")
+        if held is None and isinstance(numbers, dict):
+            held = {number: name for name, number in numbers.items()}
         if not isinstance(held, dict) or not all(str(key).isdecimal() for key in held):
             return None
         names = {int(key): str(name) for key, name in held.items()}
