@@ -7,13 +7,15 @@ import os
 import sys
 from typing import NoReturn
 
-from lime_cli.running.containment import leaving_at_signals
-
 
 def main() -> NoReturn:
     """Run the command line and exit with its code; imports are no reason for a traceback."""
     _open_streams()
     gc.set_threshold(150_000, 20, 100)  # some 90,000 imported objects stay: none is looked at
+    try:
+        from lime_cli.running.containment import leaving_at_signals
+    except KeyboardInterrupt:  # before there is anything to leave behind
+        os._exit(130)
     with leaving_at_signals():
         from lime_cli import cli
     cli.main()
