@@ -119,9 +119,9 @@ class Ground:
     def bytes(self) -> int:
         """How much memory it comes to take, about."""
         p = self.X.shape[2]
-        updates = self.B * (1 + self.L) ** 2 if self.updated else (self.F - 1) * p**2
-        kept = p**2 + updates + self.F * (self.kept * p**2 + (1 + self.d) ** 2)
-        return 8 * (self.X.size + len(self.w) * kept)
+        folds = self.B * (1 + self.L) ** 2 if self.updated else (self.F - 1) * p**2
+        kept = p**2 + folds + self.F * (self.kept * p**2 + (1 + self.d) ** 2)
+        return 8 * (self.X.size * (1 + self.updated) + len(self.w) * kept)
 
     def cells(self, n: int) -> tuple[IntArray, IntArray]:
         """Return where samples mask components, by component: their slots (m,), and by which of n
@@ -235,8 +235,9 @@ class Ground:
         systems = self._systems(range(len(self.w)), slice(p))
         self._grams.update(enumerate(systems[:, :, : 1 + d, : 1 + d].copy()))
         if self.few.any() and self.kept:
-            self._whole.update(enumerate(systems.copy()))
-        for r, system in enumerate(systems[:, :folds]):
+            self._whole.update(enumerate(systems))
+        for r, whole in enumerate(systems[:, :folds]):
+            system = whole.copy()
             scale = np.einsum("fii->f", system) / p
             ridge = np.repeat(CONDITIONING * scale[:, None], p, axis=1)
             mean, variance, _ = self.moments[:, r]

@@ -113,9 +113,10 @@ def fit_few(
     if not len(some):
         return better
     few = np.zeros((len(some), *c.shape[1:]))
-    for i in np.flatnonzero(better.any(axis=0)).tolist():
+    for i, r in enumerate(range(len(ground.w))[radii]):
         tried = better[some, i]
-        few[tried, i] = _strongest(ground, range(len(ground.w))[radii][i], c[some[tried], i])
+        if tried.any():
+            few[tried, i] = _strongest(ground, r, c[some[tried], i])
     missed = y[some, ..., None] - np.matmul(ground.X, few[:, :, 1:].transpose(0, 2, 3, 1))
     better[some] &= _losses(ground, radii, missed) < losses[some]
     fewer = better[some]

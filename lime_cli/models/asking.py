@@ -129,7 +129,9 @@ class Asking:
             self._call = _each(function, None)
         if kind == "image":
             self._function = self._call = _drawn(self._call, name)
-        elif takes_bytes(function):
+        self.bytes = takes_bytes(function)
+        """Whether it says that it takes bytes."""
+        if self.bytes:
             self._function = self._call = _of_bytes(function, name)
         self._works = bool(kind)
         self._of_rows: Callable[[Any], Any] | None = None
@@ -138,7 +140,7 @@ class Asking:
         """How it is called, where that is another way than the usual one."""
         self.floats: Said = ()
         """That it answers to bytes otherwise, if that is so."""
-        self._compared = bool(kind) or takes_bytes(function)
+        self._compared = bool(kind) or self.bytes
 
     def predict(self, inputs: Any) -> Any:
         """Return what the function answers to a batch; raise PredictionError for one that answers

@@ -155,7 +155,7 @@ def _from_json(name: str, text: str) -> tuple[str, ...]:
         held = held["id2label"]
     if isinstance(held, list) and all(isinstance(one, (str, int, float)) for one in held):
         return tuple(map(str, held))
-    pairs = _pairs(held)
+    pairs = by_number(held)
     if pairs is None:
         raise InputError(
             f"{name}: is JSON, but not a list of names",
@@ -167,7 +167,7 @@ def _from_json(name: str, text: str) -> tuple[str, ...]:
     return tuple(pairs[i] for i in range(len(pairs)))
 
 
-def _pairs(held: Any) -> dict[int, str] | None:
+def by_number(held: Any) -> dict[int, str] | None:
     """Return names by index from either direction of an object; None where it is neither."""
     if not isinstance(held, dict) or not held:
         return None
@@ -196,7 +196,7 @@ def names_in(text: str) -> tuple[str, ...] | None:
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
         if isinstance(held, dict):
-            pairs = _pairs({str(key): value for key, value in held.items()})
+            pairs = by_number({str(key): value for key, value in held.items()})
             whole = pairs and sorted(pairs) == list(range(len(pairs)))
             return tuple(pairs[i] for i in range(len(pairs))) if pairs and whole else None
         if isinstance(held, (list, tuple)) and all(isinstance(one, (str, int)) for one in held):

@@ -294,7 +294,7 @@ def _scored(output: RawOutput, stated: Stated) -> RawOutput | None:
     rows = [_pairs(one) if is_ranked(one) else [one] if is_scored(one) else one for one in rows]
     if not all(isinstance(row, list) and row and all(map(is_scored, row)) for row in rows):
         return None
-    found = [dict(map(_pair, row)) for row in rows]
+    found = [{str(label): score for label, score in map(_pair, row)} for row in rows]
     names = tuple(sorted(found[0], key=_by_number))
     if any(set(names) != set(row) for row in found):
         raise PredictionError("the model returns the scores of some labels only", EVERY)
@@ -361,15 +361,15 @@ def is_scored(one: Any) -> bool:
     """
     if not isinstance(one, dict):
         return False
-    if {"label", "score"} <= set(one):
-        return True
+    label, score = _pair(one)
+    worded = isinstance(label, str) and isinstance(score, NUMERIC)
+    return worded or {"label", "score"} <= set(one)
+
+
+def _pair(one: dict[str, Any]) -> tuple[Any, Any]:
+    """Return the label and the score of a dictionary; None for what is not there."""
     label, score = (next((one[key] for key in keys if key in one), None) for keys in (LABEL, SCORE))
-    return isinstance(label, str) and isinstance(score, NUMERIC)
-
-
-def _pair(one: dict[str, Any]) -> tuple[str, Any]:
-    label, score = (next(key for key in keys if key in one) for keys in (LABEL, SCORE))
-    return str(one[label]), one[score]
+    return label, score
 
 
 def is_ranked(one: Any) -> bool:

@@ -22,7 +22,7 @@ import numpy as np
 
 from lime_cli.errors import ModelError, PredictionError, SettingsError, last_line
 from lime_cli.files import digest_of
-from lime_cli.models.asking import Asking, awaiting, takes_bytes
+from lime_cli.models.asking import Asking, awaiting
 from lime_cli.models.boosters import as_estimator
 from lime_cli.models.failures import is_of_model, is_shortage
 from lime_cli.models.input_forms import Handing, as_array, handed
@@ -119,7 +119,7 @@ def way_of_function(function: Any, file: ModelFile, origin: Origin) -> Way:
         given = given._replace(kind="image", layout=None, preprocess="raw")
     elif asking.taken.kind == "text":
         given = given._replace(kind="text")
-    elif takes_bytes(function):
+    elif asking.bytes:
         given = given._replace(preprocess="raw")
 
     def predict(inputs: Any) -> Any:

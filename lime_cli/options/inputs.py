@@ -10,7 +10,6 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
-from click.core import ParameterSource
 
 from lime_cli import clock
 from lime_cli.errors import InputError, SettingsError
@@ -19,7 +18,7 @@ from lime_cli.modality import Modality
 from lime_cli.options.completion import columns, conditions
 from lime_cli.options.groups import Bytes, Options, Segmenter, argument, flag, group, listed, option
 from lime_cli.options.kinds import require
-from lime_cli.options.layers import LISTENER, tell
+from lime_cli.options.layers import LISTENER, origin_of, tell
 from lime_cli.registry import AUTO_FILL, FILLS, MODALITIES, RESAMPLES, RESIZES
 from lime_cli.sources import Held, fetched
 
@@ -467,6 +466,7 @@ class ImageOptions(Options, heading="Input"):
         if not self.inputs:
             raise SettingsError("there is no input", "name image files")
         require("image", self.inputs)
+        origin = origin_of(click.get_current_context(silent=True), "channels")
         images: Modality = MODALITIES["image"](
             inputs=self.inputs if self.inputs != ("-",) else _listed(),
             segmenter=self.segmenter,
@@ -480,7 +480,7 @@ class ImageOptions(Options, heading="Input"):
             mean=_numbers("--mean", self.mean),
             std=_numbers("--std", self.std),
             channels=self.channels,
-            grey_open=_of_file("channels"),
+            grey_open=origin is not None and bool(origin.key),  # of a file, not of a variable
             seed=self.segment_seed,
             max_pixels=self.max_pixels,
             pixel_range=_range(self.pixel_range),
@@ -537,14 +537,6 @@ def _range(words: tuple[str, ...]) -> tuple[float, float] | None:
     if found is not None and len(found) != 2:
         raise SettingsError(f"--pixel-range: {','.join(words)} is not valid", "give LOW,HIGH")
     return None if found is None else (found[0], found[1])
-
-
-def _of_file(option: str) -> bool:
-    """Tell whether a file gives an option, such as the model's sidecar, and nobody typed it."""
-    context = click.get_current_context(silent=True)
-    return context is not None and (
-        context.get_parameter_source(option) is ParameterSource.DEFAULT_MAP
-    )
 
 
 def _places(words: tuple[str, ...]) -> tuple[int, ...]:

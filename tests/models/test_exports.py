@@ -442,6 +442,7 @@ def test_names_with_gaps_are_no_names():
     assert Export(config={"id2label": ["a"]}).classes is None
     assert Export(config={"label2id": {"b": 1, "a": 0}}).classes == ("a", "b")
     assert Export(config={"label2id": {"b": 1, "a": 1}}).classes is None
+    assert Export(config={"label2id": {"b": 1, "a": [0]}}).classes is None
 
 
 def test_a_folder_is_explained_and_inspected_on_the_command_line(limex, tmp_path):

@@ -16,6 +16,7 @@ from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import InputError
 from lime_cli.files import digest_of_file, from_json, read_small
 from lime_cli.models.model_file import CHECKPOINTS, EXPORTED, PixelsInput, may_be_read
+from lime_cli.models.names import by_number
 from lime_cli.registry import AS_TORCH, RESAMPLES
 
 TOKENIZER = "tokenizer.json"
@@ -66,9 +67,8 @@ class Export(NamedTuple):
     def classes(self) -> tuple[str, ...] | None:
         """Names of the outputs by ``id2label``, or by ``label2id`` where that stands alone."""
         held = self.config.get("id2label")
-        numbers = self.config.get("label2id")
-        if held is None and isinstance(numbers, dict):
-            held = {number: name for name, number in numbers.items()}
+        if held is None:
+            held = by_number(self.config.get("label2id"))
         if not isinstance(held, dict) or not all(str(key).isdecimal() for key in held):
             return None
         names = {int(key): str(name) for key, name in held.items()}

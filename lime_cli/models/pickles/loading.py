@@ -271,7 +271,8 @@ def _load_trusting(content: Content) -> object:
     except Exception as error:
         lost = _LOST_CLASS.search(str(error))
         if lost:
-            module, spec = lost["module"] or lost["module_"], sys.modules["__main__"].__spec__
+            module = lost["module"] or lost["module_"]
+            spec = getattr(sys.modules["__main__"], "__spec__", None)
             if spec is not None and module == spec.name:  # as of python -m, which messages name so
                 module = "__main__"
             key = module, lost["name"] or lost["name_"]
