@@ -4,37 +4,19 @@ components chosen, and the rules that choose them.
 Problem p minimises ½ b'Gb - c'b + penalty |b|₁ with a Gram matrix G (d, d) and a correlation
 vector c (d,): the weighted LASSO once G = Z'PZ / sum(P) and c = Z'Py / sum(P) of centred data. The
 path is that of least angle regression with the LASSO's drops (Efron, Hastie, Johnstone &
-Tibshirani 2004, section 3.1).
+Tibshirani 2004, section 3.1), its directions from a factor LDL' of the active components' Gram
+matrix that grows by one row at a time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
+from numpy import count_nonzero as count  # of few problems quicker than any() and all()
 
 from lime_cli.engine.model import BoolArray, FloatArray, IntArray
-
-
-class Grams(NamedTuple):
-    """Gram matrices of g problems over d components, for a walk over components that are scaled."""
-
-    rows: FloatArray
-    """(g, m, d): unscaled."""
-    place: IntArray
-    """(g, d): which of the m rows is a component's; -1 where there is none."""
-    variance: FloatArray
-    """(g, d): unscaled."""
-    scale: FloatArray
-    """(g, d): what each component is divided by."""
-
-
-def whole(grams: FloatArray, scale: FloatArray) -> Grams:
-    """Return all rows of Gram matrices (g, d, d)."""
-    place = np.broadcast_to(np.arange(grams.shape[1]), grams.shape[:2])
-    return Grams(grams, place, np.einsum("gii->gi", grams), scale)
 
 
 def deviation_of(variance: FloatArray) -> FloatArray:
@@ -47,12 +29,14 @@ COLLINEAR = 1e-9
 """A component this much explained by the active ones, in units of its own variance, never joins."""
 NOTHING_LEFT = 1e-10
 """The path ends when the penalty is this small against its start."""
-IMPRECISE = 1e-11
-"""A direction that misses the unit slope by more than this is refined once."""
-FIRST_SLOTS = 16
-"""Of active components; twice as many where these are not enough."""
+FIRST_ROWS = 16
+"""Of the factor; twice as many where these are not enough."""
 TOGETHER = 2**14
 """Numbers of a component each, in the walks of one lot: a lot that stays in the cache is fast."""
+BOTH = np.array([-1.0, 1.0])[:, None, None]
+"""The ways in which a correlation equals the penalty."""
+LAST = np.iinfo(np.int64).max
+"""A step that none is after."""
 IN_ONE = 2**12
 """Products, at most, that are made and summed by two calls, which then cost more than they do."""
 
@@ -65,242 +49,215 @@ class Path:
     """(P, d)"""
     entry: IntArray
     """(P, d): at which step the component joined; -1 for one that is not active."""
-    lost: BoolArray
-    """(P,): whether it ended because a component was to join whose row is not there."""
 
 
 def lasso_path(
-    grams: FloatArray | Grams,
+    grams: FloatArray,
     which: IntArray,
     correlations: FloatArray,
     n_active: int,
     penalty: float = 0.0,
+    scale: FloatArray | None = None,
 ) -> Path:
     """Walk every problem's path down to ``penalty``, or to the first knot with ``n_active``
     components.
 
     ``grams`` is (g, d, d), ``which`` (P,) says which of them problem p uses, ``correlations`` is
-    (P, d), of components divided by their scale where there is one. Components without variance,
-    or explained by the active ones, never join. No problem's last digits depend on how many others
-    there are.
+    (P, d); ``scale`` (g, d) is what the components of the Gram matrices are divided by, and those
+    of the correlations are already. Components without variance, or explained by the active ones,
+    never join. No problem's last digits depend on how many others there are.
     """
     P, d = correlations.shape
-    path = Path(np.zeros((P, d)), np.full((P, d), -1), np.zeros(P, bool))
-    given = grams if isinstance(grams, Grams) else whole(grams, np.ones(grams.shape[:2]))
+    path = Path(np.zeros((P, d)), np.full((P, d), -1))
+    unit = np.ones(grams.shape[:2]) if scale is None else 1.0 / scale
     room = max(1, TOGETHER // (d + 1))
     for start in range(0, P, room):
-        some = np.arange(start, min(P, start + room))
-        walk = _Walk(given, which[some], correlations[some], min(n_active, d), penalty)
+        some = slice(start, start + room)
+        walk = _Walk((grams, unit), which[some], correlations[some], min(n_active, d), penalty)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             walk.to_the_end()
-        path.coefficients[some], path.entry[some] = walk.found()
-        path.lost[some] = walk.lost
+        path.coefficients[some], path.entry[some] = walk.at[1].T, walk.entry.T
     return path
 
 
 class _Walk:
-    """The state of all walks, problems last: arrays are (P,), (d, P), or of m slots.
+    """The state of all walks, problems last: arrays are (P,), (d, P), or (2, d, P) of what concerns
+    correlations and coefficients alike.
 
-    A slot holds an active component; empty ones hold zeros everywhere, which add nothing. All
-    arithmetic is number by number, so that P does not matter.
+    All arithmetic is number by number, so that P does not matter.
     """
 
     def __init__(
         self,
-        given: Grams,
+        given: tuple[FloatArray, FloatArray],
         which: IntArray,
         correlations: FloatArray,
         n_active: int,
         stop: float,
     ) -> None:
         P, d = correlations.shape
-        self.given, self.which = given, which
+        self.grams, self.which = given[0], which
         self.n_active, self.stop, self.all = n_active, stop, np.arange(P)
-        self.unit = np.ascontiguousarray((1.0 / given.scale)[which].T)
-        self.variance = given.variance[which].T * self.unit**2
-        self.residual = np.array(correlations.T, float, order="C")
+        self.unit = np.ascontiguousarray(given[1][which].T)
+        self.variance = np.einsum("gii->gi", self.grams)[which].T * self.unit**2
+        self.at = np.zeros((2, d, P))
+        """What is left of the correlations, and the coefficients."""
+        self.at[0] = correlations.T
+        self.fall = np.zeros((2, d, P))
+        """How fast both fall as the penalty does, along the equiangular direction."""
         self.closed = self.variance <= 1e-12 * self.variance.max(axis=0)
         """(d, P): active, or never to join."""
-        self.start = np.abs(np.where(self.closed, 0, self.residual)).max(axis=0)
+        self.active = np.zeros((d, P), bool)
+        self.entry = np.full((d, P), -1)
+        self.count = np.zeros(P, np.int64)
+        """Of active components, each of which has a row of the factor."""
+        self.start = np.abs(np.where(self.closed, 0, self.at[0])).max(axis=0)
         self.penalty = self.start.copy()
         self.joining = np.ones(P, bool)
         self.running = (self.start > stop) & (self.start > 1e-300)
-        self.lost, self.active = np.zeros(P, bool), np.zeros(P, np.int64)
-        self.partial = bool((given.place < 0).any())
-        """Whether some rows of the Gram matrices are not there."""
-        self.slots = {
-            "column": np.full((0, P), -1),
-            "entered": np.zeros((0, P), np.int64),
-            "sign": np.zeros((0, P)),
-            "held": np.zeros((0, P)),
-            "rows": np.zeros((0, d, P)),
-            "inverse": np.zeros((0, 0, P)),
-        }
-        self._grow(0)
+        self.factor = np.zeros((0, 2, d, P))
+        """(m, 2, d, P): of each active component's row of the Gram matrix what those that joined
+        before do not explain, and how it is made of their rows, negative."""
+        self.pivot, self.along = np.ones((0, P)), np.zeros((0, P))
+        """(m, P): what is left of its variance; how far the direction goes along its row. Ones and
+        zeros, as in the factor, where fewer are active."""
 
     def to_the_end(self) -> None:
         """Walk until every problem has ended."""
-        for step in range(8 * len(self.residual) + 8):
-            if not self.running.any():
+        for step in range(8 * len(self.closed) + 8):
+            if not count(self.running):
                 return
             self._grow(min(self.n_active, step + 1))
             self._join(step)
             self._move()
 
-    def found(self) -> tuple[FloatArray, IntArray]:
-        """Return the coefficients (P, d), and when each component joined."""
-        d, P = self.residual.shape
-        coefficients, entry = np.zeros((P, d)), np.full((P, d), -1)
-        slot, problem = np.nonzero(self.column >= 0)
-        coefficients[problem, self.column[slot, problem]] = self.held[slot, problem]
-        entry[problem, self.column[slot, problem]] = self.entered[slot, problem]
-        return coefficients, entry
-
     def _grow(self, wanted: int) -> None:
-        """Open so many slots: a matter of the step, not of the problems."""
-        open_so_far = len(self.slots["sign"])
-        if wanted > open_so_far:
-            m = min(self.n_active, max(FIRST_SLOTS, 2 * wanted))
-            for name, array in self.slots.items():
-                rest = (m, *array.shape[2:]) if name == "inverse" else array.shape[1:]
-                grown = np.zeros((m, *rest), array.dtype)
-                grown[tuple(map(slice, array.shape))] = array
-                self.slots[name] = grown
-            self.slots["column"][open_so_far:] = -1
-        self.column, self.entered = self.slots["column"][:wanted], self.slots["entered"][:wanted]
-        self.sign, self.held = self.slots["sign"][:wanted], self.slots["held"][:wanted]
-        self.rows = self.slots["rows"][:wanted]
-        """The Gram matrix's rows of the slots, (m, d, P)."""
-        self.inverse = self.slots["inverse"][:wanted, :wanted]
-        """Of the slots' own Gram matrix, (m, m, P)."""
+        """Make room for so many rows of the factor: a matter of the step, not of the problems."""
+        m = len(self.factor)
+        if wanted > m:
+            more = min(self.n_active, max(FIRST_ROWS, 2 * wanted)) - m
+            self.factor = np.concatenate([self.factor, np.zeros((more, *self.at.shape))])
+            self.pivot = np.concatenate([self.pivot, np.ones((more, len(self.all)))])
+            self.along = np.concatenate([self.along, np.zeros((more, len(self.all)))])
 
     def _join(self, step: int) -> None:
         """Let the component of the largest correlation join, where the last event asks for it."""
         some = self.running & self.joining
-        while some.any():
-            size = np.where(self.closed, -1.0, np.abs(self.residual))
+        while count(some):
+            size = np.abs(self.at[0])
+            np.putmask(size, self.closed, -1.0)
             best = size.argmax(axis=0)
             largest = size[best, self.all]
             joins = largest >= 0
-            if not joins.all():
-                self.running &= ~(some & ~joins & (self.active == 0))
-                some = some & joins
-            fresh = self._enter(some, best, step)
-            self.closed[best[some], self.all[some]] = True
-            some = some & ~fresh
-            if some.any():
-                some &= largest >= self.penalty * (1 - 1e-9)
+            if count(joins) < len(joins):
+                self.running &= ~(some & ~joins & (self.count == 0))
+                some &= joins
+            who = self.all if count(some) == len(some) else np.flatnonzero(some)
+            best = best[who]
+            self.closed[best, who] = True
+            some[who] = ~self._enter(who, best, step)
+            if not count(some):
+                return
+            some &= largest >= self.penalty * (1 - 1e-9)
 
-    def _enter(self, some: BoolArray, best: IntArray, step: int) -> BoolArray:
-        """Give ``best`` a slot, bordering the inverse, where the active ones do not explain it."""
-        between = self.rows[:, best, self.all]
-        solved, own = dot(self.inverse, between), self.variance[best, self.all]
-        left = own - dot(between, solved)
-        fresh = some & (left > COLLINEAR * own)
-        if self.partial:
-            lost = fresh & (self.given.place[self.which, best] < 0)
-            self.lost |= lost
-            self.running &= ~lost
-            fresh &= ~lost
-        slot = (self.column < 0).argmax(axis=0)
-        solved[slot, self.all] = -1.0
-        every = bool(fresh.all())
-        shrunk = solved / (left if every else np.where(fresh, left, np.inf))
-        if self.inverse.size <= IN_ONE:
-            self.inverse += shrunk[:, None] * solved
+    def _enter(self, who: IntArray, best: IntArray, step: int) -> BoolArray:
+        """Give a component of each problem ``who`` its row, where the active ones do not explain
+        it.
+        """
+        every, here = len(who) == len(self.all), self.all[: len(who)]
+        m = min(step, self.n_active)
+        rows = self.factor[:m] if every else self.factor[:m].take(who, axis=-1)
+        unit = self.unit if every else self.unit[:, who]
+        row = np.zeros((2, *unit.shape))
+        np.multiply(self.grams[self.which[who], best].T, unit, out=row[0])
+        row[0] *= unit[best, here]
+        row[1, best, here] = -1.0
+        row -= dot(rows, rows[:, 0, best, here] / self.pivot[:m, who])
+        np.putmask(row[0], self.active[:, who], 0.0)
+        left = row[0, best, here]
+        fresh: BoolArray = left > COLLINEAR * self.variance[best, who]
+        if count(fresh) < len(fresh):
+            every, who, best, left = False, who[fresh], best[fresh], left[fresh]
+            row = row[..., fresh]
+        sign = np.copysign(1.0, self.at[0, best, who])
+        along, last = (sign - self.fall[0, best, who]) / left, self.count[who]
+        if every and count(last != last[0]) == 0:
+            self.fall += row * along
+            self.factor[last[0]] = row
         else:
-            for k in range(len(solved)):
-                self.inverse[k] += shrunk[k] * solved
-        good, which = self.all, self.which
-        if not every:
-            good = np.flatnonzero(fresh)
-            slot, best, which = slot[good], best[good], which[good]
-        self.column[slot, good], self.entered[slot, good] = best, step
-        self.sign[slot, good] = np.copysign(1.0, self.residual[best, good])
-        self.active[good] += 1
-        entered = self.given.rows[which, self.given.place[which, best]].T
-        if every and (slot == slot[0]).all():
-            row = np.multiply(entered, self.unit, out=self.rows[slot[0]])
-            row *= self.unit[best, good]
-        else:
-            scaled = entered * self.unit[:, good] * self.unit[best, good]
-            self.rows[slot, :, good] = scaled.T
+            self.fall[..., who] += row * along
+            self.factor[last, ..., who] = row.transpose(2, 0, 1)
+        self.pivot[last, who], self.along[last, who] = left, along
+        self.active[best, who], self.entry[best, who] = True, step
+        self.count[who] += 1
         return fresh
 
     def _move(self) -> None:
         """Move along the equiangular direction to the next event: a join, a drop or the end."""
-        steps, fall = self._direction()
-        drops = np.where(self.held * steps < 0, -self.held / steps, np.inf)
-        drop = drops.min(axis=0)
-        size = np.minimum(np.minimum(self._until_join(fall), drop), self.penalty - self.stop)
+        drops = self.at[1] / self.fall[1]
+        np.putmask(drops, ~(drops > 0), np.inf)
+        drop = np.minimum.reduce(drops, axis=0)
+        size = np.minimum(np.minimum(self._until_join(), drop), self.penalty - self.stop)
         size[~self.running] = 0.0
-        self.held += size * steps
-        self.residual -= size * fall
-        self.penalty = self.penalty - size
+        self.at -= size * self.fall
+        self.penalty -= size
         gone = self.running & (drop <= size)
-        if gone.any():
-            self._leave(np.flatnonzero(gone), drops)
+        if count(gone):
+            some = np.flatnonzero(gone)
+            self._leave(some, drops[:, some].argmin(axis=0))
         ended = self.penalty <= self.stop + NOTHING_LEFT * self.start
         self.joining = ~gone
         if self.stop == 0:
-            ended |= (self.active >= self.n_active) & self.joining
+            ended |= (self.count >= self.n_active) & self.joining
         self.running &= ~ended
 
-    def _direction(self) -> tuple[FloatArray, FloatArray]:
-        """Return the slots' directions (m, P) and how fast each correlation falls (d, P)."""
-        steps, rows = dot(self.inverse, self.sign), self.rows.transpose(1, 0, 2)
-        fall = dot(rows, steps)
-        missed = np.where(self.column >= 0, self.sign - fall[self.column, self.all], 0.0)
-        coarse = np.abs(missed) > IMPRECISE
-        if coarse.any():
-            more = np.where(coarse.any(axis=0), dot(self.inverse, missed), 0.0)
-            steps += more
-            fall += dot(rows, more)
-        return steps, fall
-
-    def _until_join(self, fall: FloatArray) -> FloatArray:
+    def _until_join(self) -> FloatArray:
         """Return how far until a free component's correlation equals the penalty (P,)."""
-        nearest = np.minimum(
-            met(self.penalty - self.residual, 1.0 - fall),
-            met(self.penalty + self.residual, 1.0 + fall),
-        )
+        room = np.maximum(self.penalty + BOTH * self.at[0], 0.0)
+        speed = 1.0 + BOTH * self.fall[0]
+        room /= speed
+        np.putmask(room, speed <= 1e-12, np.inf)
+        nearest = np.minimum(room[0], room[1])
         np.putmask(nearest, self.closed, np.inf)
-        return np.asarray(nearest.min(axis=0))
+        return np.asarray(np.minimum.reduce(nearest, axis=0))
 
-    def _leave(self, some: IntArray, drops: FloatArray) -> None:
-        """Empty the slot that comes to zero first, and take it out of the inverse."""
-        slot = drops[:, some].argmin(axis=0)
-        self.closed[self.column[slot, some], some] = False
-        self.active[some] -= 1
-        own = self.inverse[:, slot, some]
-        left: FloatArray = self.inverse[:, :, some] - own[:, None] * (
-            own / own[slot, range(len(some))]
-        )
-        left[slot, :, range(len(some))] = 0.0
-        left[:, slot, range(len(some))] = 0.0
-        self.inverse[:, :, some] = left
-        self.column[slot, some] = -1
-        self.sign[slot, some] = self.held[slot, some] = 0.0
-        self.rows[slot, :, some] = 0.0
-
-
-def met(room: FloatArray, speed: FloatArray) -> FloatArray:
-    """Return when ``room`` is used up; never where the ``speed`` is none."""
-    meets: FloatArray = np.maximum(room, 0.0)
-    meets /= speed
-    np.putmask(meets, speed <= 1e-12, np.inf)
-    return meets
+    def _leave(self, some: IntArray, column: IntArray) -> None:
+        """Drop a component of some problems; the factor's later rows take over what it explains."""
+        here, entry = self.all[: len(some)], self.entry[:, some]
+        place = ((entry >= 0) & (entry < entry[column, here])).sum(axis=0)
+        entry[column, here] = -1
+        self.closed[column, some], self.active[column, some] = False, False
+        self.at[1, column, some], self.entry[:, some] = 0.0, entry
+        self.count[some] -= 1
+        last = self.count[some]
+        order = np.argsort(np.where(entry >= 0, entry, LAST), axis=0, kind="stable")
+        rows, pivot, along = self.factor.take(some, -1), self.pivot[:, some], self.along[:, some]
+        along[np.arange(len(along))[:, None] >= place] = 0.0
+        fall, own = dot(rows, along), rows.transpose(0, 3, 1, 2)[place, here].transpose(1, 2, 0)
+        for m in range(int(place.min()), int(last.max())):
+            those = np.flatnonzero((place <= m) & (m < last))
+            best, each = order[m, those], here[: len(those)]
+            gone, between = own[..., those], own[0, best, those]
+            row = rows[m + 1][..., those] + gone * (between / gone[0, column[those], each])
+            left, row[1, column[those], each] = row[0, best, each], 0.0
+            own[..., those] = gone - row * (between / left)
+            sign = np.copysign(1.0, self.at[0, best, some[those]])
+            further = (sign - fall[0, best, those]) / left
+            fall[..., those] += row * further
+            rows[m][..., those], pivot[m, those], along[m, those] = row, left, further
+        rows.transpose(0, 3, 1, 2)[last, here], pivot[last, here] = 0.0, 1.0
+        self.factor[..., some], self.fall[..., some] = rows, fall
+        self.pivot[:, some], self.along[:, some] = pivot, along
 
 
 def dot(left: FloatArray, right: FloatArray) -> FloatArray:
-    """Multiply (m, P) or (a, m, P) by (m, P) over m, in the order of m whatever P is."""
-    terms = left if left.ndim == 2 else left.transpose(1, 0, 2)
-    if terms.size <= IN_ONE and terms.shape[-1] > 1:  # one number in a row is summed in pairs
-        other = right if left.ndim == 2 else right[:, None]
-        return np.asarray(np.add.reduce(terms * other, axis=0, initial=0.0))
-    total: FloatArray = np.zeros(terms.shape[1:])
+    """Multiply (m, 2, d, P) by (m, P) over m, in the order of m whatever P is."""
+    if left.size <= IN_ONE:
+        product = np.multiply(left, right[:, None, None], order="C")  # whose rows are added up
+        return np.asarray(np.add.reduce(product, axis=0, initial=0.0))
+    total: FloatArray = np.zeros(left.shape[1:])
     product = np.empty_like(total)
-    for one, other in zip(terms, right, strict=True):
+    for one, other in zip(left, right, strict=True):
         total += np.multiply(one, other, out=product)
     return total
 
@@ -377,7 +334,8 @@ def factorised(systems: FloatArray) -> Callable[[FloatArray], FloatArray]:
 def _by_lasso(grams: FloatArray, which: IntArray, correlations: FloatArray, n: int) -> BoolArray:
     """Walk the path over standardised components to the first knot with n (K-LASSO)."""
     deviation = deviation_of(np.einsum("gii->gi", grams))
-    return lasso_path(whole(grams, deviation), which, correlations / deviation[which], n).entry >= 0
+    scaled = correlations / deviation[which]
+    return lasso_path(grams, which, scaled, n, scale=deviation).entry >= 0
 
 
 def _by_forward(grams: FloatArray, which: IntArray, correlations: FloatArray, n: int) -> BoolArray:

@@ -73,16 +73,36 @@ def test_many_problems_in_step_are_the_problems_one_by_one():
 
 
 @pytest.mark.parametrize("problems", [1, 2, 9, 200])
-@pytest.mark.parametrize("slots", [1, 8, 9, 31])
-def test_products_are_summed_in_the_order_of_the_slots_whatever_their_number(problems, slots):
+@pytest.mark.parametrize("rows", [1, 8, 9, 31])
+@pytest.mark.parametrize("d", [1, 15])
+def test_products_are_summed_in_the_order_of_the_rows_whatever_their_number(problems, rows, d):
     rng = np.random.default_rng(0)
-    left = rng.normal(size=(30, slots, problems)) * 10.0 ** rng.integers(-9, 9, (slots, problems))
-    right = rng.normal(size=(slots, problems))
-    expected = np.zeros((30, problems))
-    for slot in range(slots):
-        expected = expected + left[:, slot] * right[slot]
+    left = rng.normal(size=(rows, 2, d, problems))
+    left *= 10.0 ** rng.integers(-9, 9, (rows, 1, 1, problems))
+    right = rng.normal(size=(rows, problems))
+    expected = np.zeros((2, d, problems))
+    for one, other in zip(left, right, strict=True):
+        expected = expected + one * other
     assert dot(left, right).tobytes() == expected.tobytes()
-    assert dot(left[4], right).tobytes() == expected[4].tobytes()
+    some = np.asfortranarray(left)
+    assert dot(some, right).tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_active_is_correlated_alike_to_the_last_digits_after_many_drops(seed):
+    rng = np.random.default_rng(seed)
+    d = 30
+    Z = rng.normal(size=(60, d)) @ (np.eye(d) + rng.normal(size=(d, d)))
+    gram = Z.T @ Z / len(Z)
+    gram /= np.sqrt(np.outer(np.diag(gram), np.diag(gram)))
+    correlation = gram @ rng.normal(size=d)
+    path = lasso_path(gram[None], np.zeros(1, int), correlation[None], d - 2)
+    active = path.entry[0] >= 0
+    assert path.entry.max() >= active.sum()  # some were dropped
+    left = np.abs(correlation - gram @ path.coefficients[0])
+    start = np.abs(correlation).max()
+    assert np.ptp(left[active]) <= 1e-11 * start
+    assert left[~active].max() <= left[active].max() + 1e-11 * start
 
 
 def test_a_repeated_column_joins_once():
