@@ -148,6 +148,11 @@ class Ground:
         return Ground(first, self.kernels, self.penalty)
 
     @cached_property
+    def mass(self) -> FloatArray:
+        """Sums of all weights, (R,), the instance's own among them."""
+        return np.asarray(self.w.sum(axis=(1, 2)) + self.own)
+
+    @cached_property
     def sums(self) -> FloatArray:
         """Weighted sums of (1, x) by block, (R, B, p)."""
         sums = np.matmul(self.XT, self.w.transpose(1, 2, 0))
@@ -253,8 +258,8 @@ class Ground:
     def updates(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """What turns fits to everything into those to all but a block, where these are
         ``updated``: rows (B, L + 1, p), the samples of each block and its share of the instance;
-        their weights (B, R, L + 1); and what turns predictions of these rows by the inverse of
-        everything into those by the fold's own, (B, R, L + 1, L + 1).
+        their weights (B, R, L + 1); and what turns what the fit to everything misses of these rows
+        into what the fold's own misses, (B, R, L + 1, L + 1).
 
         By the Woodbury identity, as in PRESS (Allen 1974) with a block in a sample's place.
         """

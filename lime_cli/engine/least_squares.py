@@ -23,21 +23,44 @@ UNSETTLED, CROWDED = 0.2, 2.5
 tried; and effective samples a regressor below which they always are."""
 
 
-def solve(ground: Ground, radii: slice, c: FloatArray) -> FloatArray:
-    """Return the coefficients (P, R, F, p) of least squares, by products (P, R, F, p)."""
+def solve(
+    ground: Ground, radii: slice, c: FloatArray, y: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the coefficients (P, R, F, p) of least squares, by products (P, R, F, p) with the
+    predictions (P, B, L), and what they miss of these, (P, B, L, R): of each block the fit without
+    it.
+    """
     if ground.d > MOST:
         each = [_iterated(ground, r, c[:, i]) for i, r in enumerate(range(len(ground.w))[radii])]
-        return np.stack(each, axis=1)
-    if not ground.updated:
-        return np.asarray(np.matmul(ground.inverses[radii], c[..., None])[..., 0])
+        coefficients = np.stack(each, axis=1)
+    elif ground.updated:
+        return _by_everything(ground, radii, c[:, :, :1], y)
+    else:
+        coefficients = np.matmul(ground.inverses[radii], c[..., None])[..., 0]
+    return coefficients, y[..., None] - fitted(ground.X, coefficients)
+
+
+def fitted(x: FloatArray, coefficients: FloatArray) -> FloatArray:
+    """Return what coefficients (P, R, F, p) say of x (B, L, p), (P, B, L, R): of each block those
+    without it.
+    """
+    left_out = coefficients[:, :, 1:] if coefficients.shape[2] > 1 else coefficients
+    return np.asarray(np.matmul(x, left_out.transpose(0, 2, 3, 1)))
+
+
+def _by_everything(
+    ground: Ground, radii: slice, c: FloatArray, y: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Fit everything by products (P, R, 1, p), and all but a block by what that misses of it."""
     rows, weights, turned = ground.updates
-    inverses = ground.inverses[radii, 0]
-    found = np.matmul(c, inverses)  # by everything's inverse, which is symmetric
-    said = np.matmul(rows, found[:, :, 1:].transpose(0, 2, 3, 1))  # (P, B, L + 1, R)
-    own = np.matmul(turned[:, radii], said.swapaxes(2, 3)[..., None])[..., 0]  # (P, B, R, L + 1)
+    inverses = ground.inverses[radii, 0]  # which are symmetric
+    whole = np.matmul(c, inverses)
+    missed = -np.matmul(rows, whole.transpose(0, 2, 3, 1))  # (P, B, L + 1, R)
+    missed[:, :, :-1] += y[..., None]  # which is 0 for the instance itself
+    own = np.matmul(turned[:, radii], missed.swapaxes(2, 3)[..., None])[..., 0]  # (P, B, R, L + 1)
     back = np.matmul(own * weights[:, radii], rows)  # (P, B, R, p)
-    found[:, :, 1:] += np.matmul(back.swapaxes(1, 2), inverses)
-    return np.asarray(found)
+    left_out = whole - np.matmul(back.swapaxes(1, 2), inverses)
+    return np.concatenate([whole, left_out], axis=2), own[..., :-1].swapaxes(2, 3).copy()
 
 
 def _iterated(ground: Ground, r: int, c: FloatArray) -> FloatArray:
@@ -117,7 +140,7 @@ def fit_few(
         tried = better[some, i]
         if tried.any():
             few[tried, i] = _strongest(ground, r, c[some[tried], i])
-    missed = y[some, ..., None] - np.matmul(ground.X, few[:, :, 1:].transpose(0, 2, 3, 1))
+    missed = y[some, ..., None] - fitted(ground.X, few)
     better[some] &= _losses(ground, radii, missed) < losses[some]
     fewer = better[some]
     whole[0][better] = few[fewer]
@@ -206,9 +229,8 @@ def refitted(ground: Ground, r: int, y: FloatArray) -> FloatArray:
     blocks = np.matmul(ground.XT, (y * ground.w[r])[..., None])[..., 0]
     everything = blocks.sum(axis=0)
     c = np.concatenate([everything[None], everything - blocks])[None, None, : ground.F]
-    coefficients = solve(ground, radii, c)
-    missed = y[..., None] - np.matmul(ground.X, coefficients[:, :, 1:].transpose(0, 2, 3, 1))
-    mean, own = everything[0] / (ground.w[r].sum() + ground.own[r]), ground.own[r]
+    coefficients, missed = solve(ground, radii, c, y[None])
+    mean, own = everything[0] / ground.mass[r], ground.own[r]
     raw = np.einsum("bl,bl->", (y - mean) ** 2, ground.w[r]) + own * mean**2
     few = fit_few(ground, radii, (c, y[None], np.array([[raw]])), (coefficients, missed))
     if ground.thin[r] or few[0, 0]:

@@ -89,12 +89,18 @@ class Fits:
         return -self.offsets[:, :, 0]
 
 
-def fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
-    """Fit P problems: ``predictions`` (P, n) to the samples, ``original`` (P,) to the instance."""
+def fit(
+    ground: Ground, predictions: FloatArray, original: FloatArray, in_sample: bool = True
+) -> Fits:
+    """Fit P problems: ``predictions`` (P, n) to the samples, ``original`` (P,) to the instance.
+
+    R² on the samples themselves is nan unless ``in_sample``.
+    """
     P, R = len(predictions), len(ground.w)
     room = max(1, TOGETHER // (ground.B * ground.L * R + R * ground.F * (ground.d + 1)))
     parts = [
-        _fit(ground, predictions[i : i + room], original[i : i + room]) for i in range(0, P, room)
+        _fit(ground, predictions[i : i + room], original[i : i + room], in_sample)
+        for i in range(0, P, room)
     ]
     if len(parts) == 1:
         return parts[0]
@@ -102,7 +108,7 @@ def fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
     return Fits(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
-def _fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
+def _fit(ground: Ground, predictions: FloatArray, original: FloatArray, in_sample: bool) -> Fits:
     moved = predictions - original[:, None]
     y = ground.sorted_predictions(moved)
     blocks = ground.correlations(y)
@@ -110,11 +116,9 @@ def _fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
     c = np.concatenate([everything[:, :, None], everything[:, :, None] - blocks], axis=2)
     c = c[:, :, : ground.F]
     radii = slice(len(ground.w))
-    coefficients = solve(ground, radii, c)
+    coefficients, missed = solve(ground, radii, c, y)
     left_out = coefficients[:, :, 1:] if ground.F > 1 else coefficients
-    fitted = np.matmul(ground.X, left_out.transpose(0, 2, 3, 1))  # (P, B, L, R)
-    missed = y[..., None] - fitted
-    means = everything[:, :, 0] / (ground.w.sum(axis=(1, 2)) + ground.own)
+    means = everything[:, :, 0] / ground.mass
     about = y[..., None] - means[:, None, None]
     raw = np.einsum("pblr,rbl->pr", about**2, ground.w) + ground.own * means**2
     corrected = fit_few(ground, radii, (c, y, raw), (coefficients, missed)) | ground.thin
@@ -122,7 +126,7 @@ def _fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
         drawn = left_out[..., 1 + ground.d :].transpose(0, 2, 3, 1)
         about = about - np.matmul(ground.X[..., 1 + ground.d :], drawn)
     own, B = ground.own, ground.B
-    at_itself = (left_out[..., 0] ** 2).mean(axis=2)
+    at_itself = (left_out[..., 0] ** 2).sum(axis=2) / left_out.shape[2]
     lost = _products(ground, missed) + (own * at_itself / B)[..., None]
     total = _products(ground, about) + (own * means**2 / B)[..., None]
     fidelity, error = _ratio(lost, total)
@@ -134,11 +138,8 @@ def _fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
         with np.errstate(divide="ignore", invalid="ignore"):
             decided = _decided(ground, radii, blocks[some]) / total[some].sum(axis=2)
         steering[corrected] = decided[corrected[some]]
-    end = 1 + ground.d
-    coefficients = coefficients[..., :end]
-    own_fits = np.matmul(ground.X[..., :end], coefficients[:, :, :1].transpose(0, 2, 3, 1))
-    in_sample = np.einsum("pblr,rbl->pr", (y[..., None] - own_fits) ** 2, ground.w)
-    in_sample += own * coefficients[:, :, 0, 0] ** 2
+    coefficients = coefficients[..., : 1 + ground.d]
+    unexplained = _in_sample(ground, y, coefficients[:, :, 0]) if in_sample else np.nan
     largest = np.maximum(np.abs(predictions).max(axis=1), np.abs(original))[:, None]
     nothing = raw <= np.maximum(ROUNDING * largest, 1e-150) ** 2
     everywhere = total.sum(axis=2)
@@ -152,7 +153,7 @@ def _fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
             fidelity=np.where(flat, np.nan, fidelity),
             fidelity_error=np.where(flat, np.nan, error),
             steering=np.where(flat, np.nan, steering),
-            fit_r2=np.where(nothing, np.nan, 1.0 - in_sample / raw),
+            fit_r2=np.where(nothing, np.nan, 1.0 - unexplained / raw),
             spread=np.where(nothing, 0.0, np.clip(1.0 - everywhere / raw, 0.0, 1.0)),
             decided=everywhere,
             deviation=np.sqrt(raw),
@@ -162,10 +163,18 @@ def _fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
         )
 
 
+def _in_sample(ground: Ground, y: FloatArray, coefficients: FloatArray) -> FloatArray:
+    """Return the weighted squares (P, R) of what fits to everything, (P, R, 1 + d), miss of y."""
+    end = coefficients.shape[2]
+    fitted = np.matmul(ground.X[..., :end], coefficients[:, None].swapaxes(2, 3))
+    missed = np.einsum("pblr,rbl->pr", (y[..., None] - fitted) ** 2, ground.w)
+    return np.asarray(missed + ground.own * coefficients[..., 0] ** 2)
+
+
 def halved(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
     """Fit to the first half of the blocks: what half the samples would have said."""
     some = ground.masks.block < ground.masks.n_blocks // 2
-    return fit(ground.half, predictions[:, some], original)
+    return fit(ground.half, predictions[:, some], original, in_sample=False)
 
 
 def choose_radius(fits: Fits, blind: BoolArray) -> tuple[IntArray, BoolArray]:
@@ -234,7 +243,7 @@ def fidelity_of(
     first = 1 if ground.F > 1 else 0
     x = ground.X[..., 1 : 1 + ground.d]
     fitted = np.matmul(x, slopes[:, first:, :, None])[..., 0] + offsets[:, first:, None]
-    mean = ground.correlations(y)[:, r, :, 0].sum(axis=1) / (ground.w[r].sum() + ground.own[r])
+    mean = ground.correlations(y)[:, r, :, 0].sum(axis=1) / ground.mass[r]
     own = ground.own[r]
     lost = twin_products(ground, r, y - fitted) + own * (offsets[:, first:] ** 2).mean(axis=1)
     total = twin_products(ground, r, y - mean[:, None, None]) + own * mean**2
@@ -261,7 +270,7 @@ def jackknife(folds: FloatArray, axis: int) -> FloatArray:
     B = folds.shape[axis]
     if B < 2:
         return np.zeros(np.delete(folds.shape, axis))
-    apart = folds - folds.mean(axis=axis, keepdims=True)
+    apart = folds - folds.sum(axis=axis, keepdims=True) / B
     return np.asarray(np.sqrt((B - 1) / B * (apart**2).sum(axis=axis)))
 
 

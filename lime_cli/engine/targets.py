@@ -46,7 +46,10 @@ def targeted(
     pairs = zip(each, instances, strict=True)
     for (targets, warnings), group in groupby(pairs, lambda pair: pair[0]):
         own = [instance for _, instance in group]
-        for one in engine(own, model, replace(settings, targets=targets, against=against)):
+        meant = settings  # which takes time to check anew
+        if (targets, against) != (settings.targets, settings.against):
+            meant = replace(settings, targets=targets, against=against)
+        for one in engine(own, model, meant):
             yield replace(one, settings=settings, warnings=(*one.warnings, *warnings))
 
 

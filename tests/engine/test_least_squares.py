@@ -29,12 +29,15 @@ def test_folds_fitted_from_everything_are_those_fitted_by_themselves(d, n, halve
     one, other = [ground.half if halved else ground for ground in grounds]
     one.updated, other.updated = True, False
     y = np.random.default_rng(d).normal(size=(2, one.masks.n))
-    blocks = one.correlations(one.sorted_predictions(y))
+    sorted_y = one.sorted_predictions(y)
+    blocks = one.correlations(sorted_y)
     everything = blocks.sum(axis=2, keepdims=True)
     c = np.concatenate([everything, everything - blocks], axis=2)
-    direct = solve(other, slice(None), c)
+    direct, misses = solve(other, slice(None), c, sorted_y)
     scale = np.abs(direct).max(axis=-1, keepdims=True)
-    np.testing.assert_allclose(solve(one, slice(None), c) / scale, direct / scale, atol=1e-6)
-    assert solve(one, slice(1, 2), c[:1, 1:2])[0, 0] == pytest.approx(
+    found, missed = solve(one, slice(None), c, sorted_y)
+    np.testing.assert_allclose(found / scale, direct / scale, atol=1e-6)
+    np.testing.assert_allclose(missed, misses, atol=1e-6 * np.abs(misses).max())
+    assert solve(one, slice(1, 2), c[:1, 1:2], sorted_y[:1])[0][0, 0] == pytest.approx(
         direct[0, 1], rel=1e-6, abs=1e-6 * scale[0, 1].max()
     )
