@@ -14,6 +14,7 @@ from lime_cli.cores import limit_libraries, usable_cores
 from lime_cli.errors import SOME_FAILED
 from lime_cli.files import secret
 from lime_cli.options.layers import Option
+from lime_cli.options.repeats import refuse_repeats
 from lime_cli.registry import LOGS
 from lime_cli.running.containment import Containment, die_of_interrupts, leave_at_signals
 from lime_cli.sources import fetched, local
@@ -54,6 +55,14 @@ class Command(click.Command):
             help=f"Show all {len(options)} options and exit.",
         )
         self.params.append(show_all)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the line; refuse one whose options lose a value."""
+        typed = list(args)
+        left = super().parse_args(ctx, args)
+        if not ctx.resilient_parsing:
+            refuse_repeats(ctx, typed)
+        return left
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options by their groups; those of a short help alone, unless told otherwise."""
