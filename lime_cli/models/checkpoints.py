@@ -29,6 +29,9 @@ NEEDED = ("transformers", "torch")
 SAFE_TORCH = (2, 6)
 """The first torch whose reader of weights runs nothing that a ``.bin`` file says."""
 
+SAFE_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+"""Files that transformers prefers to every pickle; one of another name it does not read."""
+
 HOLDS_TOKENIZER = re.compile(r"tokeni[sz]er.*|vocab.*|merges.*|.*\.(model|bpe|vocab)")
 """Names of files of tokenizers."""
 
@@ -86,7 +89,8 @@ def check_weights(folder: Path) -> None:
     """Raise UntrustedModel for weights in a pickle, where torch might run what it says."""
     here = metadata.version("torch")
     safe = tuple(int(one) for one in here.split(".")[:2]) >= SAFE_TORCH
-    if safe or any(folder.glob("*.safetensors")):
+    adapted = any(folder.glob("adapter_model.*"))  # of which a pickle may be read beside them
+    if safe or (not adapted and any((folder / name).is_file() for name in SAFE_WEIGHTS)):
         return
     raise UntrustedModel(
         f"{folder}: holds its weights in a pickle, and torch {here} could run code from it",

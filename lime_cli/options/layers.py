@@ -140,12 +140,15 @@ def read_layers(ctx: click.Context, model: str) -> None:
     known = _explain_switches(ctx)
     command = ctx.info_name or ""
     configs = _configs_of(ctx, model, tuple(known))
+    own = switches(ctx.command)  # of which some have their value where explain has another option's
     found: dict[str, tuple[Any, OptionOrigin]] = {}
     for config in configs:
         for entry in _in_force(config, known, command):
             switch = known[_modality(entry, known, command)][entry.key]
             origin = OptionOrigin(entry.place, entry.key)
-            found[switch.name] = _from_file(switch, entry, origin, config), origin
+            value = _from_file(switch, entry, origin, config)
+            if entry.key in own:
+                found[switch.name] = value, origin
     ctx.default_map = {name: value for name, (value, _) in found.items() if value is not None}
     ctx.meta[_ORIGINS] = {name: origin for name, (_, origin) in found.items()}
     named = ctx.params.get("config") or ctx.params.get("no_config")

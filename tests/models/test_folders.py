@@ -177,6 +177,9 @@ def test_what_is_said_beside_a_model_is_read_out_of_plain_files_alone(tmp_path, 
     [
         ("2.5.1+cpu", ["pytorch_model.bin"], True),
         ("2.5.1", ["pytorch_model.bin", "model.safetensors"], False),
+        ("2.5.1", ["pytorch_model.bin", "other.safetensors"], True),
+        ("2.5.1", ["adapter_model.bin", "model.safetensors"], True),
+        ("2.5.1", ["pytorch_model.bin", "model.safetensors.index.json"], False),
         ("2.13.0", ["pytorch_model.bin"], False),
     ],
 )

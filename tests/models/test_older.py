@@ -311,6 +311,15 @@ def test_a_parameter_that_is_filled_in_without_a_gap_of_versions_is_told(tmp_pat
     assert said == CodedWarning("parameters_assumed", words)
 
 
+def test_an_encoder_that_has_both_names_of_a_parameter_goes_by_the_new_one(tmp_path) -> None:
+    dense = OneHotEncoder(sparse_output=False)
+    model = make_pipeline(dense, GaussianNB()).fit(TABLE[["colour"]], TWO)
+    dense.sparse = "deprecated"  # as 1.2 and 1.3 wrote
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(model))
+    loaded, rows = unpickle(tmp_path / "m.pkl"), TABLE[["colour"]]
+    np.testing.assert_array_equal(loaded.predict_proba(rows), model.predict_proba(rows))
+
+
 def test_several_answers_of_a_stack_keep_their_encoders(tmp_path) -> None:
     answers = np.stack([TWO, CLASSES[0] == CLASSES], axis=1).astype(int)
     model = StackingClassifier([("t", DecisionTreeClassifier(max_depth=2))], KNeighborsClassifier())

@@ -471,8 +471,8 @@ def _bayes(one: Any, held: dict[str, Any]) -> None:
 
 
 def _encoder(one: Any, held: dict[str, Any]) -> None:
-    if "sparse" in held:
-        held["sparse_output"] = held["sparse"]
+    if "sparse" in held:  # which 1.2 and 1.3 wrote beside its new name, as "deprecated"
+        held.setdefault("sparse_output", held["sparse"])
     held.setdefault("_infrequent_enabled", False)
     held.setdefault("_drop_idx_after_grouping", held.get("drop_idx_"))
     held.setdefault("_missing_indices", {})

@@ -335,7 +335,8 @@ def test_strange_class_names_survive_the_sidecar(limex, tmp_path):
 
 def test_inspecting_uses_the_model_options_of_the_sidecar(limex, tmp_path, samples):
     model = shutil.copyfile(samples / "reviews.onnx", tmp_path / "m.onnx")
-    (tmp_path / "m.onnx.toml").write_text('classes = ["bad", "good"]\nformat = "json"\nseed = 1\n')
+    said = 'classes = ["bad", "good"]\nformat = "json"\nseed = 1\nagainst = "bad"\n'
+    (tmp_path / "m.onnx.toml").write_text(said)  # of which inspect has --check-against instead
     result = limex("inspect", model)
     assert "classes     2: bad, good" in result.out
     assert "options from" in result.err
