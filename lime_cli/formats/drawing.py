@@ -6,6 +6,7 @@ Blue speaks for the target and orange against it: told apart by every kind of co
 from __future__ import annotations
 
 import io
+import shlex
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -214,9 +215,11 @@ def overlay(explanation: Explanation, found: SegmentedImage, look: Look) -> Imag
 def only(explanations: Iterable[Explanation], form: str) -> Explanation:
     """Return the one explanation there is; raise SettingsError for none or several."""
     found = list(islice(explanations, 2))
-    if len(found) != 1:
-        said = "several" if found else "none"
-        raise SettingsError(f"a {form} file holds one explanation, not {said}", "give -o a folder")
+    if not found:
+        raise SettingsError(f"a {form} file holds one explanation, not none", "explain an instance")
+    if len(found) > 1:
+        hint = f"choose one, such as --id {shlex.quote(found[0].subject.id)}; -f html holds all"
+        raise SettingsError(f"a {form} file holds one explanation, not several", hint)
     return found[0]
 
 

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 from lime_cli.console import SILENT, Console
 from lime_cli.engine.explanation import Interval
 from lime_cli.errors import InputError, and_more
-from lime_cli.files import digest_of_file, from_json
+from lime_cli.files import digest_of_file, from_json, nearest_file
 from lime_cli.records.record import NAME, explanation_of
 from lime_cli.registry import renamed
 
@@ -220,7 +220,7 @@ def _opened(path: str) -> IO[bytes]:
                 )
         return file.open("rb")
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file", "give a file that limex explain wrote") from None
+        raise InputError(f"{path}: no such file", nearest_file(path, "result")) from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
 

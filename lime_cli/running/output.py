@@ -88,9 +88,12 @@ class Output:
         """
         if n_instances > 1 and self.format not in MANY:
             each = f", or a file each in a folder: -o DIR -f {self.format}"
+            lines = "-f jsonl"
+            if self.path is not None and not self.named:
+                lines = f"-o {Path(self.path).with_suffix('.jsonl')}"
             raise SettingsError(
                 f"{n_instances} instances do not fit into one {self.format} file",
-                f"use -f jsonl{each if folders and self.format != 'json' else ''}",
+                f"use {lines}{each if folders and self.format != 'json' else ''}",
             )
         if self.path is None:
             if self.format in FILES and sys.stdout.isatty():
@@ -167,6 +170,11 @@ class Output:
         with whole(self.path) as stream:
             yield stream
         self.console.say(f"wrote {self.path}")
+
+    def tell_findings(self, n: int) -> None:
+        """Say why the exit code is 1 where the findings are in a file, or in none as of a PNG."""
+        if n and self.path is not None:
+            self.console.say(f"{n} finding{'s' if n > 1 else ''}: the exit code is 1")
 
     def check_log(self, alone: bool, into_folder: bool) -> None:
         """Refuse a log of several instances that are kept nowhere."""

@@ -370,6 +370,21 @@ def _asked(
     return cells, np.asarray(predictions(table_of(background, columns)), float)
 
 
+def _as_often(held: Sequence[str]) -> list[int]:
+    """Return rows, some of them repeatedly, in which each value is as often as any other."""
+    places: dict[str, list[int]] = {}
+    for row, value in enumerate(held):
+        places.setdefault(value, []).append(row)
+    most = max(map(len, places.values()))
+    return [int(row) for one in places.values() for row in np.resize(one, most)]
+
+
+def _loss(cells: Cells, spare: Sequence[str], predicted: FloatArray, taken: list[int]) -> float:
+    """Return how far predictions of some rows are from a column of answers; 1 for a guess."""
+    answers = answers_of(cells.chosen(taken), spare, predicted.shape[1])
+    return min((float(one.losses(predicted[taken][one.rows]).mean()) for one in answers), default=0)
+
+
 MISSED = 1.5
 """Squared error of predictions, as a share of the answers' spread, from which they are no use."""
 
@@ -380,7 +395,8 @@ def missed_answers(
     """Warn where a model predicts a column of true classes worse than one who guesses.
 
     It is then most likely fed otherwise than when it was fitted. So is one that is certain of the
-    same class for all rows, unless trees are: of rare classes, these may well be.
+    same class for all rows, unless trees are: of rare classes, these may well be. One that expects
+    a rare class too often on purpose is of use where all classes are as frequent.
     """
     names = {one.name for one in background.features}
     spare = [one for one in some.header if one not in names and is_label(one)] if some else []
@@ -390,11 +406,10 @@ def missed_answers(
     rows = different(np.linspace(0, len(some.rows) - 1, COMPARED * 2).astype(int)).tolist()
     try:
         _, predicted = _asked(background, some, given.predictions, rows)
-        losses = [
-            float(one.losses(predicted[one.rows]).mean())
-            for one in answers_of(some.chosen(rows), spare[:1], predicted.shape[1])
-            if len(spare) == 1
-        ]
+        kept, losses = some.chosen(rows), []
+        if len(spare) == 1:
+            every, evenly = list(range(len(rows))), _as_often(kept.column(spare[0]))
+            losses = [_loss(kept, spare, predicted, taken) for taken in (every, evenly)]
     except LimexError:  # told where it matters
         return ()
     if predicted.shape[1] < 2:

@@ -414,7 +414,10 @@ def test_adaboost_weighs_probabilities_as_it_was_fitted(y, truth, tmp_path, monk
 
 
 @pytest.mark.filterwarnings("ignore:Trying to unpickle")
-@pytest.mark.parametrize("said", [("ovr", "lbfgs"), ("auto", "liblinear"), ("warn", "liblinear")])
+@pytest.mark.parametrize(
+    "said",
+    [("ovr", "lbfgs"), ("auto", "liblinear"), ("warn", "liblinear"), ("auto", "newton-cholesky")],
+)
 def test_classes_one_against_the_others_stay_so(said, tmp_path, monkeypatch) -> None:
     apart = [LogisticRegression().fit(X, one == CLASSES) for one in "abc"]
     chances = np.column_stack([one.predict_proba(X)[:, 1] for one in apart])
@@ -428,6 +431,18 @@ def test_classes_one_against_the_others_stay_so(said, tmp_path, monkeypatch) -> 
         path.write_bytes(pickle.dumps(model))
     truth = chances / chances.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(unpickle(path).predict_proba(X), truth, rtol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:Trying to unpickle")
+def test_two_classes_that_each_have_weights_stay_so(tmp_path, monkeypatch) -> None:
+    model = LogisticRegression().fit(X, TWO)
+    model.multi_class = "multinomial"  # the margin is half the distance of both classes
+    path = tmp_path / "old.pkl"
+    with monkeypatch.context() as patched:
+        patched.setattr(sklearn.base, "__version__", "1.3.2")
+        path.write_bytes(pickle.dumps(model))
+    truth = 1 / (1 + np.exp(-2 * model.decision_function(X)))
+    np.testing.assert_allclose(unpickle(path).predict_proba(X)[:, 1], truth, rtol=1e-9)
 
 
 @pytest.mark.filterwarnings("ignore:Trying to unpickle")

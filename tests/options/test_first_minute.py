@@ -229,6 +229,41 @@ def test_a_table_of_more_rows_asks_which(limex):
         (("explain", "tabular", *ZOO, "-o", ""), 2, "--output: the path is empty"),
         (("compare", "old.json", ""), 2, "NEW: the path is empty"),
         (("check", "out/", "--policy", ""), 2, "--policy: the path is empty"),
+        (
+            ("explain", "tabular", *ZOO, "--row", "3", "-o", "b.html", "--output=a.json"),
+            2,
+            "limex: -o is given twice, b.html and a.json; type -o a.json, and then limex render "
+            "a.json -o b.html\n",
+        ),
+        (
+            ("explain", "text", "m.onnx", "a.txt", "-o", "a b.html", "-o", "c.md", "-o", "c.md"),
+            2,
+            "given twice, a b.html and c.md; type -o 'a b.jsonl', and then limex render "
+            "'a b.jsonl' -o 'a b.html'\n",
+        ),
+        *(
+            ((*words, "-o", "a.html", "-o", "b.json"), 2, "-o is given twice, a.html and b.json; ")
+            for words in (
+                ("evaluate", "text", "m.onnx", "a.txt"),
+                ("render", "r.json"),
+                ("summarize", "r.json"),
+                ("compare", "r.json", "s.json"),
+                ("check", "r.json", "--policy", "p.toml"),
+                ("profile", ZOO[1]),
+                ("convert", ZOO[0]),
+                ("demo",),
+            )
+        ),
+        (
+            ("explain", *ZOO, "--row", "3", "--row", "7-9"),
+            2,
+            "limex: --row is given twice, 3 and 7-9; type --row 3,7-9\n",
+        ),
+        (
+            ("profile", ZOO[1], "-o", "p", "--drop", "hair,milk", "--drop=eggs", "--drop=tail"),
+            2,
+            "--drop is given 3 times, hair,milk, eggs and tail; type --drop hair,milk,eggs,tail\n",
+        ),
     ],
 )
 def test_a_refusal_says_what_to_type_instead(limex, words, code, said):

@@ -293,6 +293,7 @@ def test_a_model_that_cannot_be_used_ends_the_batch(limex, tmp_path, texts):
         (("-o", "OUT/file/"), 5, "is a file"),
         (("-f", "jsonl", "--restart"), 2, "-o DIR"),
         (("-f", "json"), 2, "9 instances do not fit into one json file; use -f jsonl\n"),
+        (("-o", "OUT/a.json"), 2, "/a.jsonl\n"),
         (("-f", "svg"), 2, "one svg file; use -f jsonl, or a file each in a folder: -o DIR -f svg"),
         (("-o", "OUT/out", "--shard", "3/2"), 2, "--shard"),
         (("-o", "OUT/out", "--retry-failed", "--restart"), 2, "leave one out"),

@@ -1,6 +1,7 @@
 """What speaks against a table: numbers for gaps, other scales, predictions that miss answers."""
 
 import pickle
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -260,9 +261,16 @@ def test_a_model_that_is_certain_of_one_class_for_all_rows_is_suspected(tmp_path
     assert "answers_missed" not in met(tmp_path, model, lost(frame))[0]
 
 
+WEIGHTED = partial(LogisticRegression, class_weight="balanced")
+"""As people fit it where a class is rare: probabilities are far above its share."""
+
+
+@pytest.mark.parametrize("answers", [(), ("y",)])
 @pytest.mark.parametrize(
-    "made", [LogisticRegression, GaussianNB, lambda: RandomForestClassifier(9, random_state=0)]
+    "made",
+    [LogisticRegression, GaussianNB, WEIGHTED, lambda: RandomForestClassifier(9, random_state=0)],
 )
-def test_a_rare_class_is_no_reason_for_doubt(tmp_path, made):
+def test_a_rare_class_is_no_reason_for_doubt(tmp_path, made, answers):
     rare = np.arange(N) % 100 == 1
-    assert "answers_missed" not in met(tmp_path, made().fit(table(), rare), table())[0]
+    codes, _ = met(tmp_path, made().fit(table(), rare), table(), **dict.fromkeys(answers, rare))
+    assert "answers_missed" not in codes

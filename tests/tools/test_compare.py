@@ -82,6 +82,22 @@ def test_every_format_shows_two_rows(limex, tmp_path, form):
         assert "<script" not in text
 
 
+def test_a_file_of_findings_explains_the_exit_code(limex, tmp_path):
+    old, new = (
+        explained(limex, tmp_path / f"{seed}.json", "--row", "84", "--seed", seed) for seed in "01"
+    )
+    (tmp_path / "p.toml").write_text("[quality]\nmin_effective_samples = 1e9\n")
+    for words in (
+        ("compare", old, new, "--max-change", "0"),
+        ("check", old, "--policy", tmp_path / "p.toml"),
+    ):
+        done = limex(*words, "-o", tmp_path / "found.json")
+        assert (done.code, limex(*words).err) == (1, "")
+        assert done.err.endswith("limex: 1 finding: the exit code is 1\n")
+        assert limex(*words, "-o", tmp_path / "found.json", "--force", "-q").err == ""
+        (tmp_path / "found.json").unlink()
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

@@ -46,6 +46,13 @@ def test_a_format_for_one_explanation_refuses_two(saved):
     done = render(saved, "-f", "json")
     assert done.exit_code != 0
     assert "2 explanations need -f jsonl" in str(done.exception)
+    drawn = render(saved, "-o", saved.with_suffix(".svg"))
+    assert "choose one, such as --id 17; -f html holds all" in str(drawn.exception)
+
+
+def test_a_mistyped_result_is_named_as_it_may_be_meant(saved):
+    done = render(saved.with_name("saved.jsno"))
+    assert str(done.exception).endswith(f"no such file; did you mean {saved}?")
 
 
 def test_the_suffix_of_the_output_names_the_format(saved, tmp_path):

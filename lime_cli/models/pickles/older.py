@@ -130,6 +130,9 @@ def bring_up(made: Iterable[object], version: str) -> None:
             continue
         if kind.__name__ in _PROJECTIONS and version and is_older(version, "1.5"):
             raise NeedsVersion(f"holds a {kind.__name__}, which predicts otherwise since 1.5")
+        if kind.__name__ in _LOGISTIC and version and is_older(version, "1.6"):
+            for one in models:
+                _by_newton(one, vars(one))
         added = _added(cast("Hashable", kind)) if issubclass(kind, BaseEstimator) else {}
         assumed = _complete(kind, models, added)
         if assumed and version == __version__:  # else the gap of versions is told
@@ -550,13 +553,30 @@ def _adaptive(one: Any, held: dict[str, Any]) -> None:
 
 
 def _logistic(one: Any, held: dict[str, Any]) -> None:
-    """Ask one class against the others, as older versions did where it was so fitted."""
-    several = len(held.get("classes_", ())) > 2
-    said, solver = held.get("multi_class"), held.get("solver")
+    """Ask one class against the others, as older versions did where it was so fitted.
+
+    Two classes of which each was fitted to have weights of its own are asked so, too.
+    """
+    kind = cast("Hashable", type(one))
+    said, solver, n = held.get("multi_class"), held.get("solver"), len(held.get("classes_", ()))
+    if hasattr(kind, "_as_before") or "multi_class" in _added(kind):
+        return
     apart = said in ("ovr", "warn") or (said in ("auto", "deprecated") and solver == "liblinear")
-    if several and apart and "multi_class" not in _added(cast("Hashable", type(one))):
+    if n > 2 and apart:
+        one.__class__ = _one_by_one(kind)
+    elif n == 2 and said == "multinomial":
+        one.__class__ = _both(kind)
+
+
+def _by_newton(one: Any, held: dict[str, Any]) -> None:
+    """Ask one class against the others where a solver fitted them so, before 1.6."""
+    by_default = held.get("multi_class") in ("auto", "deprecated")
+    several = len(held.get("classes_", ())) > 2
+    if several and by_default and held.get("solver") == "newton-cholesky":
         one.__class__ = _one_by_one(cast("Hashable", type(one)))
 
+
+_LOGISTIC = ("LogisticRegression", "LogisticRegressionCV")
 
 _TREES = ("DecisionTreeClassifier", "ExtraTreeClassifier")
 
@@ -590,10 +610,26 @@ def _real_boost(base: Any) -> Any:
 @cache
 def _one_by_one(base: Any) -> Any:
     class OneByOne(base):  # type: ignore[misc]
+        _as_before = True
+
         def predict_proba(self, X: Any) -> Any:
             return self._predict_proba_lr(X)
 
     return _called_as(base, OneByOne)
+
+
+@cache
+def _both(base: Any) -> Any:
+    class Both(base):  # type: ignore[misc]
+        _as_before = True
+
+        def predict_proba(self, X: Any) -> Any:
+            from sklearn.utils.extmath import softmax
+
+            margins = self.decision_function(X)
+            return softmax(np.stack([-margins, margins], axis=1), copy=False)
+
+    return _called_as(base, Both)
 
 
 def _called_as(base: Any, kind: Any) -> Any:

@@ -69,6 +69,7 @@ def check(options: CheckOptions, output: ReportOptions) -> int:
                 click.echo(github_line(one))
         else:
             WRITERS[to.format](findings, checked, rules, stream, to.look())
+    to.tell_findings(len(findings))
     return FOUND if findings else 0
 
 

@@ -110,6 +110,7 @@ def compare(options: ComparisonOptions, output: ComparisonOutputOptions) -> int:
             save(found, stream, to.format)
         else:
             WRITERS[to.format](sheet_of(found), stream, to.look())
+    to.tell_findings(len(found.findings))
     return FOUND if found.findings else 0
 
 
