@@ -40,6 +40,8 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, T
 from sklearn.feature_selection import RFE, RFECV
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, SGDClassifier
+from sklearn.metrics import _scorer, roc_auc_score
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import BernoulliNB, GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -443,6 +445,19 @@ def test_two_classes_that_each_have_weights_stay_so(tmp_path, monkeypatch) -> No
         path.write_bytes(pickle.dumps(model))
     truth = 1 / (1 + np.exp(-2 * model.decision_function(X)))
     np.testing.assert_allclose(unpickle(path).predict_proba(X)[:, 1], truth, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["_PredictScorer", "_ProbaScorer", "_ThresholdScorer"])
+def test_what_a_search_compared_models_by_is_not_needed(name, tmp_path, monkeypatch) -> None:
+    search = GridSearchCV(LogisticRegression(), {"C": [0.1, 1]}, scoring="roc_auc").fit(X, TWO)
+    kind = getattr(_scorer, name, None) or type(name, (), {"__module__": _scorer.__name__})
+    monkeypatch.setattr(_scorer, name, kind, raising=False)
+    search.scorer_ = object.__new__(kind)
+    vars(search.scorer_).update(_score_func=roc_auc_score, _sign=1, _kwargs={})
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps(search))
+    monkeypatch.undo()
+    np.testing.assert_allclose(unpickle(path).predict_proba(X), search.predict_proba(X))
 
 
 @pytest.mark.filterwarnings("ignore:Trying to unpickle")

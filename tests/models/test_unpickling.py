@@ -60,7 +60,7 @@ from sklearn.linear_model import (
     Ridge,
     SGDClassifier,
 )
-from sklearn.metrics import _scorer, f1_score, make_scorer
+from sklearn.metrics import f1_score, make_scorer
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputRegressor
@@ -470,14 +470,16 @@ def test_a_missing_module_is_named(everything: bool, tmp_path: Path) -> None:
     assert "install the package" in hint
 
 
-@pytest.mark.skipif(hasattr(_scorer, "_PredictScorer"), reason="this scikit-learn has the class")
-def test_a_class_of_another_scikit_learn_names_the_version(tmp_path: Path) -> None:
+def test_a_class_of_another_scikit_learn_names_the_version(tmp_path: Path, monkeypatch) -> None:
     path = tmp_path / "model.pkl"
-    state = pickle.dumps({"_sklearn_version": "1.3.2"}, 2)[2:-1]
-    path.write_bytes(b"\x80\x02csklearn.metrics._scorer\n_PredictScorer\n)\x81" + state + b"b.")
+    state = pickle.dumps({"_sklearn_version": "1.4.2"}, 2)[2:-1]
+    path.write_bytes(
+        b"\x80\x02csklearn.linear_model._base\nLinearRegression\n)\x81" + state + b"b."
+    )
+    monkeypatch.delattr("sklearn.linear_model._base.LinearRegression")
     _, message, hint = said(path)
-    assert "was written by scikit-learn 1.3.2 and needs sklearn.metrics._scorer" in message
-    assert "pip install limex scikit-learn==1.3.2" in hint
+    assert "was written by scikit-learn 1.4.2 and needs sklearn.linear_model._base" in message
+    assert "pip install limex scikit-learn==1.4.2" in hint
 
 
 def test_an_older_scikit_learn_is_a_warning(models: Any, tmp_path: Path) -> None:

@@ -38,6 +38,9 @@ _LABELS: Global = ("xgboost.compat", "XGBoostLabelEncoder")
 _SCORER: Global = ("sklearn.metrics._scorer", "_passthrough_scorer")
 """How a search compares models when nothing else is said."""
 
+_SCORERS = ("_PredictScorer", "_ProbaScorer", "_ThresholdScorer")
+"""How it compares them before 1.4 when something is."""
+
 
 class NeedsVersion(Exception):
     """A model that the installed scikit-learn would ask otherwise; the text completes `it ...`."""
@@ -79,6 +82,8 @@ def gone(key: Global) -> object:
         return Remainder
     if key == _SCORER:
         return Unneeded()
+    if module == _SCORER[0] and name in _SCORERS:
+        return Unneeded
     if key == _LABELS:
         from sklearn.preprocessing import LabelEncoder
 
