@@ -60,7 +60,7 @@ from sklearn.linear_model import (
     Ridge,
     SGDClassifier,
 )
-from sklearn.metrics import f1_score, make_scorer
+from sklearn.metrics import f1_score, get_scorer, get_scorer_names, make_scorer
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputRegressor
@@ -188,6 +188,17 @@ def models() -> dict[str, tuple[BaseEstimator, Any]]:
 def predictions(model: Any, rows: Any) -> np.ndarray:
     method = getattr(model, "predict_proba", None) or model.predict
     return np.asarray(method(rows))
+
+
+def test_searches_load_whatever_they_scored_by(tmp_path: Path) -> None:
+    search = GridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=2).fit(TABLE, VALUES)
+    path = tmp_path / "model.pkl"
+    for name in get_scorer_names():
+        search.set_params(scoring=name)
+        search.scorer_ = get_scorer(name)
+        path.write_bytes(pickle.dumps(search))
+        found = unpickle(path)
+        assert np.array_equal(found.predict(TABLE), search.predict(TABLE)), name
 
 
 @pytest.mark.parametrize("protocol", range(6))
