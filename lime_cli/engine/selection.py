@@ -107,8 +107,8 @@ class _Walk:
         """How fast both fall as the penalty does, along the equiangular direction."""
         self.closed = self.variance <= 1e-12 * self.variance.max(axis=0)
         """(d, P): active, or never to join."""
-        self.active = np.zeros((d, P), bool)
         self.entry = np.full((d, P), -1)
+        """At which step a component joined; -1 for one that is not active."""
         self.count = np.zeros(P, np.int64)
         """Of active components, each of which has a row of the factor."""
         self.start = np.abs(np.where(self.closed, 0, self.at[0])).max(axis=0)
@@ -173,7 +173,7 @@ class _Walk:
         row[0] *= unit[best, here]
         row[1, best, here] = -1.0
         row -= dot(rows, rows[:, 0, best, here] / self.pivot[:m, who])
-        np.putmask(row[0], self.active[:, who], 0.0)
+        np.putmask(row[0], self.entry[:, who] >= 0, 0.0)
         left = row[0, best, here]
         fresh: BoolArray = left > COLLINEAR * self.variance[best, who]
         if count(fresh) < len(fresh):
@@ -188,7 +188,7 @@ class _Walk:
             self.fall[..., who] += row * along
             self.factor[last, ..., who] = row.transpose(2, 0, 1)
         self.pivot[last, who], self.along[last, who] = left, along
-        self.active[best, who], self.entry[best, who] = True, step
+        self.entry[best, who] = step
         self.count[who] += 1
         return fresh
 
@@ -226,8 +226,8 @@ class _Walk:
         here, entry = self.all[: len(some)], self.entry[:, some]
         place = ((entry >= 0) & (entry < entry[column, here])).sum(axis=0)
         entry[column, here] = -1
-        self.closed[column, some], self.active[column, some] = False, False
-        self.at[1, column, some], self.entry[:, some] = 0.0, entry
+        self.closed[column, some], self.at[1, column, some] = False, 0.0
+        self.entry[:, some] = entry
         self.count[some] -= 1
         last = self.count[some]
         order = np.argsort(np.where(entry >= 0, entry, LAST), axis=0, kind="stable")

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from lime_cli.engine.gram import TOGETHER, Ground
-from lime_cli.engine.least_squares import by_distribution, correct, fit_few, solve
+from lime_cli.engine.least_squares import by_distribution, correct, fit_few, fitted, solve
 from lime_cli.engine.model import BoolArray, FloatArray, IntArray
 from lime_cli.engine.neighbourhood import ROUNDING
 
@@ -122,9 +122,9 @@ def _fit(ground: Ground, predictions: FloatArray, original: FloatArray, in_sampl
     about = y[..., None] - means[:, None, None]
     raw = np.einsum("pblr,rbl->pr", about**2, ground.w) + ground.own * means**2
     corrected = fit_few(ground, radii, (c, y, raw), (coefficients, missed)) | ground.thin
+    end = 1 + ground.d
     if ground.controlled:  # what replacements decide, as the other blocks have it
-        drawn = left_out[..., 1 + ground.d :].transpose(0, 2, 3, 1)
-        about = about - np.matmul(ground.X[..., 1 + ground.d :], drawn)
+        about = about - fitted(ground.X[..., end:], coefficients[..., end:])
     own, B = ground.own, ground.B
     at_itself = (left_out[..., 0] ** 2).sum(axis=2) / left_out.shape[2]
     lost = _products(ground, missed) + (own * at_itself / B)[..., None]
@@ -138,8 +138,8 @@ def _fit(ground: Ground, predictions: FloatArray, original: FloatArray, in_sampl
         with np.errstate(divide="ignore", invalid="ignore"):
             decided = _decided(ground, radii, blocks[some]) / total[some].sum(axis=2)
         steering[corrected] = decided[corrected[some]]
-    coefficients = coefficients[..., : 1 + ground.d]
-    unexplained = _in_sample(ground, y, coefficients[:, :, 0]) if in_sample else np.nan
+    coefficients = coefficients[..., :end]
+    unexplained = _in_sample(ground, y, coefficients[:, :, :1]) if in_sample else np.nan
     largest = np.maximum(np.abs(predictions).max(axis=1), np.abs(original))[:, None]
     nothing = raw <= np.maximum(ROUNDING * largest, 1e-150) ** 2
     everywhere = total.sum(axis=2)
@@ -164,11 +164,10 @@ def _fit(ground: Ground, predictions: FloatArray, original: FloatArray, in_sampl
 
 
 def _in_sample(ground: Ground, y: FloatArray, coefficients: FloatArray) -> FloatArray:
-    """Return the weighted squares (P, R) of what fits to everything, (P, R, 1 + d), miss of y."""
-    end = coefficients.shape[2]
-    fitted = np.matmul(ground.X[..., :end], coefficients[:, None].swapaxes(2, 3))
-    missed = np.einsum("pblr,rbl->pr", (y[..., None] - fitted) ** 2, ground.w)
-    return np.asarray(missed + ground.own * coefficients[..., 0] ** 2)
+    """Return the weighted squares (P, R) of what fits to everything, (P, R, 1, p), miss of y."""
+    missed = y[..., None] - fitted(ground.X[..., : coefficients.shape[3]], coefficients)
+    squares = np.einsum("pblr,rbl->pr", missed**2, ground.w)
+    return np.asarray(squares + ground.own * coefficients[:, :, 0, 0] ** 2)
 
 
 def halved(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
@@ -242,10 +241,10 @@ def fidelity_of(
     y = ground.sorted_predictions(data[0] - data[1][:, None])
     first = 1 if ground.F > 1 else 0
     x = ground.X[..., 1 : 1 + ground.d]
-    fitted = np.matmul(x, slopes[:, first:, :, None])[..., 0] + offsets[:, first:, None]
+    missed = y - fitted(x, slopes[:, None])[..., 0] - offsets[:, first:, None]
     mean = ground.correlations(y)[:, r, :, 0].sum(axis=1) / ground.mass[r]
     own = ground.own[r]
-    lost = twin_products(ground, r, y - fitted) + own * (offsets[:, first:] ** 2).mean(axis=1)
+    lost = twin_products(ground, r, missed) + own * (offsets[:, first:] ** 2).mean(axis=1)
     total = twin_products(ground, r, y - mean[:, None, None]) + own * mean**2
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(1.0 - lost / total)

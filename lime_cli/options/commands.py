@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +11,10 @@ import click
 
 from lime_cli.clock import TimeLimits
 from lime_cli.cores import limit_libraries, usable_cores
-from lime_cli.errors import SOME_FAILED, SettingsError
+from lime_cli.errors import SOME_FAILED
 from lime_cli.files import secret
 from lime_cli.options.layers import Option
-from lime_cli.registry import LOGS, SUFFIXES
+from lime_cli.registry import LOGS
 from lime_cli.running.containment import Containment, die_of_interrupts, leave_at_signals
 from lime_cli.sources import fetched, local
 
@@ -56,14 +55,6 @@ class Command(click.Command):
         )
         self.params.append(show_all)
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the line; refuse one whose options lose a value."""
-        typed = list(args)
-        left = super().parse_args(ctx, args)
-        if not ctx.resilient_parsing:
-            _refuse_repeats(ctx, typed)
-        return left
-
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options by their groups; those of a short help alone, unless told otherwise."""
         short = self.short and not ctx.meta.get(_ALL)
@@ -91,51 +82,6 @@ class Command(click.Command):
                 formatter.write_dl(parts[heading])
         with formatter.section("Help"):
             formatter.write_dl(rest)
-
-
-def _refuse_repeats(ctx: click.Context, typed: list[str]) -> None:
-    """Raise SettingsError, naming what to type, where a file to write or part of a list is lost.
-
-    Of other options the last value counts, as people know it, so that they can overrule an alias.
-    """
-    params = [copy(one) for one in ctx.command.params]
-    for one in params:
-        one.multiple |= _takes_one(one)
-    values, _, _ = click.Command(ctx.command.name, params=params).make_parser(ctx).parse_args(typed)
-    for option in filter(_takes_one, ctx.command.params):
-        given = list(dict.fromkeys(values.get(str(option.name)) or ()))
-        if len(given) > 1 and (hint := _instead(ctx, option, given)):
-            times = "twice" if len(given) == 2 else f"{len(given)} times"
-            said = f"{', '.join(given[:-1])} and {given[-1]}"
-            raise SettingsError(f"{option.opts[0]} is given {times}, {said}", hint)
-
-
-def _takes_one(option: click.Parameter) -> bool:
-    return isinstance(option, Option) and not (option.is_flag or option.multiple)
-
-
-def _instead(ctx: click.Context, option: click.Parameter, given: list[str]) -> str:
-    """Say what to type instead; nothing of an option of which the last value counts."""
-    import shlex
-
-    if option.name == "output" and ctx.command_path.startswith("limex explain "):
-        record = _record(given)
-        other = shlex.quote(next(one for one in given if one != record))
-        record = shlex.quote(record)
-        return f"type -o {record}, and then limex render {record} -o {other}"
-    if option.name == "output":
-        return "type the command once for each"
-    if ",..." in (option.metavar or "") or getattr(option.type, "takes_many", False):
-        return f"type {option.opts[0]} {shlex.quote(','.join(given))}"
-    return ""
-
-
-def _record(paths: list[str]) -> str:
-    """Return the path that ``limex render`` can read, or one beside the first file."""
-    for one in paths:
-        if SUFFIXES.get(Path(one).suffix) in ("json", "jsonl") or one.endswith("/"):
-            return one
-    return str(Path(next(one for one in paths if one != "-")).with_suffix(".jsonl"))
 
 
 _ALL = "lime_cli.commands.all"

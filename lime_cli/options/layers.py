@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,7 +21,7 @@ from click.core import ParameterSource
 from lime_cli.console import Console
 from lime_cli.errors import LimexError, SettingsError
 from lime_cli.files import read_small
-from lime_cli.registry import renamed
+from lime_cli.registry import SUFFIXES, renamed
 from lime_cli.running.containment import Containment
 
 PREFIX = "LIMEX_"
@@ -108,6 +108,33 @@ class Option(click.Option):
         longs = [one[2:] for one in (*self.opts, *self.secondary_opts) if one.startswith("--")]
         if not typed and not TRUSTING.intersection(longs):
             self.envvar = [_variable(one) for one in longs]
+        takes_one = not (self.is_flag or self.multiple)
+        listed = ",..." in (self.metavar or "") or Switch(self).many
+        self.loses = takes_one and (listed or self.name == "output")
+        """Whether a file to write or part of a list would be lost if it were typed again. Of other
+        options the last value counts, as people know it, so that they can overrule an alias."""
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        """Have all values kept that are typed of an option that would lose them."""
+        if not self.loses:
+            super().add_to_parser(parser, ctx)
+            return
+        parser.add_option(self, self.opts, self.name, action="append", nargs=self.nargs)
+
+    def consume_value(
+        self, ctx: click.Context, opts: Mapping[str, Any]
+    ) -> tuple[Any, ParameterSource]:
+        """Take the value typed; raise SettingsError, naming what to type, where some are lost."""
+        typed = opts.get(str(self.name))
+        if self.loses and isinstance(typed, list):
+            given = list(dict.fromkeys(typed))
+            if len(given) > 1 and not ctx.resilient_parsing:
+                times = "twice" if len(given) == 2 else f"{len(given)} times"
+                said = f"{', '.join(given[:-1])} and {given[-1]}"
+                hint = _instead(ctx, self, given)
+                raise SettingsError(f"{self.opts[0]} is given {times}, {said}", hint)
+            opts = {**opts, str(self.name): given[-1]}
+        return super().consume_value(ctx, opts)
 
     def value_from_envvar(self, ctx: click.Context) -> Any:
         """Read the variables of a command with layers; those of all flags that fill one field."""
@@ -124,6 +151,28 @@ class Option(click.Option):
                         origins[self.name] = origin
                         return value
         return None
+
+
+def _instead(ctx: click.Context, option: Option, given: list[str]) -> str:
+    """Say what to type instead of several values."""
+    import shlex
+
+    if option.name != "output":
+        return f"type {option.opts[0]} {shlex.quote(','.join(given))}"
+    if not ctx.command_path.startswith("limex explain "):
+        return "type the command once for each"
+    record = _record(given)
+    other = shlex.quote(next(one for one in given if one != record))
+    record = shlex.quote(record)
+    return f"type -o {record}, and then limex render {record} -o {other}"
+
+
+def _record(paths: list[str]) -> str:
+    """Return the path that ``limex render`` can read, or one beside the first file."""
+    for one in paths:
+        if SUFFIXES.get(Path(one).suffix) in ("json", "jsonl") or one.endswith("/"):
+            return one
+    return str(Path(next(one for one in paths if one != "-")).with_suffix(".jsonl"))
 
 
 LISTENER = "limex.listener"

@@ -135,11 +135,11 @@ def bring_up(made: Iterable[object], version: str) -> None:
             continue
         if kind.__name__ in _PROJECTIONS and version and is_older(version, "1.5"):
             raise NeedsVersion(f"holds a {kind.__name__}, which predicts otherwise since 1.5")
+        added = _added(cast("Hashable", kind)) if issubclass(kind, BaseEstimator) else {}
+        assumed = _complete(kind, models, added)
         if kind.__name__ in _LOGISTIC and version and is_older(version, "1.6"):
             for one in models:
                 _by_newton(one, vars(one))
-        added = _added(cast("Hashable", kind)) if issubclass(kind, BaseEstimator) else {}
-        assumed = _complete(kind, models, added)
         if assumed and version == __version__:  # else the gap of versions is told
             values = ", ".join(f"{name}={value!r}" for name, value in assumed.items())
             words = f"a {kind.__name__} without {' and '.join(assumed)}; taken by default: {values}"
@@ -564,7 +564,7 @@ def _logistic(one: Any, held: dict[str, Any]) -> None:
     """
     kind = cast("Hashable", type(one))
     said, solver, n = held.get("multi_class"), held.get("solver"), len(held.get("classes_", ()))
-    if hasattr(kind, "_as_before") or "multi_class" in _added(kind):
+    if "multi_class" in _added(kind):
         return
     apart = said in ("ovr", "warn") or (said in ("auto", "deprecated") and solver == "liblinear")
     if n > 2 and apart:
@@ -615,8 +615,6 @@ def _real_boost(base: Any) -> Any:
 @cache
 def _one_by_one(base: Any) -> Any:
     class OneByOne(base):  # type: ignore[misc]
-        _as_before = True
-
         def predict_proba(self, X: Any) -> Any:
             return self._predict_proba_lr(X)
 
@@ -626,8 +624,6 @@ def _one_by_one(base: Any) -> Any:
 @cache
 def _both(base: Any) -> Any:
     class Both(base):  # type: ignore[misc]
-        _as_before = True
-
         def predict_proba(self, X: Any) -> Any:
             from sklearn.utils.extmath import softmax
 
