@@ -7,10 +7,12 @@ import json
 import re
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from pickle import HIGHEST_PROTOCOL
 from typing import Any
 
 from lime_cli.errors import MissingDependency, ModelError
@@ -18,9 +20,20 @@ from lime_cli.models.content import Content
 from lime_cli.models.model_file import ModelFile
 from lime_cli.models.pickles import refusals
 from lime_cli.models.pickles.archive import MAX_BYTES, most_bytes
+from lime_cli.models.pickles.constructors import has_no_state
 from lime_cli.models.pickles.loading import predictor_of
 from lime_cli.models.pickles.older import NeedsVersion, bring_up
-from lime_cli.models.pickles.policy import CALL, NEW, REF, AllowList, Global, Refused, is_danger
+from lime_cli.models.pickles.policy import (
+    CALL,
+    NEW,
+    REF,
+    AllowList,
+    Bomb,
+    Global,
+    Refused,
+    canonical,
+    is_danger,
+)
 from lime_cli.models.pickles.sizes import Damaged, check_state
 from lime_cli.models.pickles.states import check_model
 from lime_cli.models.predictor import Predictor, guarded, quiet
@@ -38,6 +51,17 @@ GADGETS = ("MethodNode", "PartialNode", "OperatorFuncNode")
 
 FUNCTIONS = "FunctionNode"
 
+CACHED = "CachedNode"
+"""Stands for what was described before, such as what it is a part of: no model is."""
+
+_CALLING = {
+    "ConstructorFromReduceNode": (),
+    "LossNode": (),
+    "RandomGeneratorNode": ("numpy.random",),
+    "RandomStateNode": ("numpy.random",),
+}
+"""Loaders that call a class with what is in the file, and where others than losses may be from."""
+
 OF_CATBOOST = "__model"
 """What CatBoost calls the bytes of a model, which never become an attribute."""
 
@@ -46,6 +70,8 @@ CONTAINERS = (("collections", "OrderedDict"),)
 
 _OF_NODES = ("__class__", "__module__", "__loader__", "__id__")
 """What skops itself writes down of every object."""
+
+_DESCRIBED = frozenset({"__class__", "__loader__", "__module__"})
 
 _MADE_OF_ITEMS = {
     "DictNode": ("dict", "OrderedDict", "Bunch"),
@@ -100,6 +126,8 @@ def held_in(file: ModelFile, held_file: Content) -> Any:
     content = _content(held_file)
     schema = _schema(path, content)
     try:
+        if not file.trust:
+            _check_numbers(schema)
         unknown = get_untrusted_types(data=content)
         _check_trust(path, file, schema, unknown)
         with guarded(file, "skops"), _states_checked(schema, file):
@@ -159,9 +187,37 @@ def _schema(path: Path, content: bytes) -> Any:
                 raise refusals.too_large(path)
             if archive.getinfo("schema.json").file_size > MAX_SCHEMA_BYTES:
                 raise refusals.too_large(path)
-            return json.loads(archive.read("schema.json"))
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError, RecursionError) as error:
+            schema = json.loads(archive.read("schema.json"))
+            if not _fits_in(most, archive, schema):
+                raise refusals.too_large(path)
+            return schema
+    except _UNREADABLE as error:
         raise refusals.damaged(path, refusals.first_line(str(error))) from None
+
+
+_UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, KeyError, TypeError, ValueError, EOFError, OSError),
+    *(NotImplementedError, RecursionError, RuntimeError),  # of entries that are packed or locked
+)
+
+
+def _fits_in(most: int, archive: zipfile.ZipFile, schema: Any) -> bool:
+    """Tell whether all that a description reads, some of it often or packed twice, is so little."""
+    n_bytes, seen = 0, set()
+    for n, node in enumerate(_nodes(schema)):
+        number = node.get("__id__")
+        key = (number or n, not number, node.get("file"))
+        if not isinstance(key[-1], str) or key in seen:
+            continue
+        seen.add(key)
+        n_bytes += archive.getinfo(key[-1]).file_size
+        if n_bytes <= most:
+            held = io.BytesIO(archive.read(key[-1]))
+            if held.read(2) == b"PK":
+                n_bytes += sum(entry.file_size for entry in zipfile.ZipFile(held).infolist())
+        if n_bytes > most:
+            return False
+    return True
 
 
 def _check_trust(path: Path, file: ModelFile, schema: Any, unknown: list[str]) -> None:
@@ -176,6 +232,8 @@ def _check_trust(path: Path, file: ModelFile, schema: Any, unknown: list[str]) -
         loader, key = node["__loader__"], (str(node["__module__"]), str(node["__class__"]))
         if loader in GADGETS:
             raise refusals.unsafe(path, f"binds arguments to a function ({loader})")
+        if loader in _CALLING and not _may_be_called(policy, key, _CALLING[loader]):
+            raise refusals.unsafe(path, f"calls {'.'.join(key)} with what is in the file")
         _check_items(path, node, key)
         if loader == FUNCTIONS:
             functions.add(_function(node, key))
@@ -194,10 +252,12 @@ def _check_trust(path: Path, file: ModelFile, schema: Any, unknown: list[str]) -
 
 def _check_items(path: Path, node: dict[str, Any], key: Global) -> None:
     """Refuse containers of other classes: skops would call those with what is in them."""
-    loader, keys = node["__loader__"], node.get("key_types", {}).get("content", ())
-    kinds = [one["__module__"] for one in keys] if loader == "DictNode" else []
-    if loader == "NdArrayNode":
-        kinds.append(key[0])
+    loader, kinds = node["__loader__"], [key[0]] if node["__loader__"] == "NdArrayNode" else []
+    if loader == "DictNode":
+        keys = node["key_types"]
+        typed = keys["__loader__"] == "ListNode"
+        typed = typed and all(one["__loader__"] == "TypeNode" for one in keys["content"])
+        kinds = [one["__module__"] for one in keys["content"]] if typed else [""]
     plain = key[1] in _MADE_OF_ITEMS.get(loader, (key[1],))
     if not plain or not {"builtins", "numpy"}.issuperset(kinds):
         raise refusals.unsafe(path, f"calls a class with what is in a container ({loader})")
@@ -207,7 +267,8 @@ def _check_attributes(path: Path, node: dict[str, Any]) -> None:
     """Refuse attributes by which numpy takes a number for an address, before any is set."""
     content = node.get("content")
     if node["__loader__"] == "ObjectNode" and isinstance(content, dict):
-        by_name = content.get("__loader__") == "DictNode" or content.get("content") == "null"
+        by_name = (content.get("__loader__"), content.get("content")) == ("JsonNode", "null")
+        by_name = by_name or content.get("__loader__") == "DictNode"
         if not by_name and not str(node["__module__"]).startswith(MADE_EMPTY):
             raise refusals.unsafe(path, f"gives a {node['__class__']} attributes in no dictionary")
     for key, value in content.items() if isinstance(content, dict) else ():
@@ -233,6 +294,42 @@ def _may_be_made(policy: AllowList, key: Global) -> bool:
     return (NEW in roles or constructed) and not is_danger(module, name)
 
 
+def _may_be_called(policy: AllowList, key: Global, places: tuple[str, ...]) -> bool:
+    """Tell whether a class may be called: a loss, a source of random numbers, a trusted one."""
+    module = canonical(*key, HIGHEST_PROTOCOL)[0]
+    return key[0] in policy.modules or key[0].startswith(places) or has_no_state((module, key[1]))
+
+
+def _check_numbers(schema: Any) -> None:
+    """Refuse things of one number that differ: skops takes the first for all, wherever it is."""
+    known: dict[Any, dict[str, Any]] = {}
+    for node in _dictionaries(schema):
+        if node.keys().isdisjoint(_OF_NODES):
+            continue
+        if not node.keys() >= _DESCRIBED:
+            raise Damaged("a thing that is described in part")
+        number, first = node.get("__id__"), node
+        if number:  # by which skops knows it
+            first = known.setdefault(number, node)
+        if node["__loader__"] == CACHED or not _alike(first, node):
+            raise Bomb("describes several things under one number")
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Tell whether two descriptions say the same, numbers and the names of entries aside."""
+    if one == other:
+        return True
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(
+            key == "__id__"
+            or (key == "file" and isinstance(value, str))
+            or _alike(value, other[key])
+            for key, value in one.items()
+        )
+    lists = isinstance(one, list) and isinstance(other, list) and len(one) == len(other)
+    return lists and all(map(_alike, one, other))
+
+
 def _function(node: dict[str, Any], key: Global) -> Global:
     content = node.get("content")
     if isinstance(content, dict):  # as skops before 0.9 wrote functions
@@ -241,12 +338,15 @@ def _function(node: dict[str, Any], key: Global) -> Global:
 
 
 def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
+    return (one for one in _dictionaries(schema) if one.keys() >= _DESCRIBED)
+
+
+def _dictionaries(schema: Any) -> Iterator[dict[str, Any]]:
     todo = [schema]
     while todo:
         one = todo.pop()
         if isinstance(one, dict):
-            if "__loader__" in one and "__class__" in one and "__module__" in one:
-                yield one
+            yield one
             todo.extend(one.values())
         elif isinstance(one, list):
             todo.extend(one)

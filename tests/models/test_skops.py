@@ -1,5 +1,6 @@
 """skops files: what is on the list loads, everything else is named."""
 
+import io
 import json
 import zipfile
 
@@ -143,18 +144,128 @@ WRITTEN = {
 
 @pytest.mark.parametrize("name", WRITTEN)
 def test_a_description_that_calls_a_class_or_sets_unseen_attributes_is_refused(tmp_path, name):
+    path = rewritten(tmp_path, lambda held: held.update(coef_=WRITTEN[name]))
+    with pytest.raises(UntrustedModel, match=r"(calls a class|attributes in no dictionary)"):
+        ModelFile(path).load()
+
+
+def rewritten(tmp_path, change, **entries):
+    """Save a model whose description is changed by its attributes, with other entries beside it."""
     fitted = make_pipeline(FunctionTransformer(np.tanh), LogisticRegression()).fit(X, Y)
     path = saved(tmp_path, fitted)
     with zipfile.ZipFile(path) as archive:
         schema = json.loads(archive.read("schema.json"))
         rest = {name: archive.read(name) for name in archive.namelist() if name != "schema.json"}
     model = next(one for one in _nodes(schema) if one["__class__"] == "LogisticRegression")
-    model["content"]["content"]["coef_"] = WRITTEN[name]
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("schema.json", json.dumps(schema))
-        for entry, content in rest.items():
+    change(model["content"]["content"])
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for entry, content in {"schema.json": json.dumps(schema), **rest, **entries}.items():
             archive.writestr(entry, content)
-    with pytest.raises(UntrustedModel, match=r"(calls a class|attributes in no dictionary)"):
+    return path
+
+
+CALLS = {
+    "a class is called": node("ConstructorFromReduceNode", *PLACE, plain([])),
+    "a class is called as a loss": node(
+        "LossNode", *PLACE, plain({}), __reduce__={"args": plain([])}
+    ),
+    "a class is called as a helper": node(
+        "ConstructorFromReduceNode", "sklearn.neighbors._kd_tree", "newObj", plain([])
+    ),
+    "a class is called as random numbers": node("RandomStateNode", *PLACE, plain({})),
+    "a class is called as a generator": node(
+        "RandomGeneratorNode", *PLACE, {"bit_generator": plain({}), "seed_seq": plain({})}
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_description_that_calls_a_class_with_what_is_in_it_is_refused(tmp_path, name):
+    if "generator" in name:
+        kind = node("DictNode", "builtins", "dict", {"bit_generator": plain("PCG64")})
+        kind["key_types"] = node("ListNode", "builtins", "list", [])
+        CALLS[name]["content"]["bit_generator"] = kind
+    path = rewritten(tmp_path, lambda held: held.update(coef_=CALLS[name]))
+    with pytest.raises(UntrustedModel, match=r"calls sklearn\.\S+ with what is in the file"):
+        ModelFile(path).load()
+
+
+def test_a_booster_that_names_a_file_is_not_made(tmp_path):
+    pytest.importorskip("xgboost")
+    words = [plain(None), plain([]), plain(str(tmp_path / "absent.json"))]
+    args = node("TupleNode", "builtins", "tuple", words)
+    made = node("ConstructorFromReduceNode", "xgboost.core", "Booster", args)
+    path = rewritten(tmp_path, lambda held: held.update(coef_=made))
+    with pytest.raises(UntrustedModel, match=r"calls xgboost\.core\.Booster"):
+        ModelFile(path).load()
+
+
+def one_number(held, second):
+    """Describe pairs and then, under their number, something else, where attributes are due."""
+    pairs = node("TupleNode", "builtins", "tuple", [plain(["a", 1])], __id__=7)
+    kernel = node("ObjectNode", "sklearn.gaussian_process.kernels", "RBF", second)
+    held.update(C=pairs, coef_=kernel)
+
+
+NO_KEYS = node("ListNode", "builtins", "list", [])
+SECOND = {
+    "a dictionary": node("DictNode", "builtins", "dict", {}, key_types=NO_KEYS, __id__=7),
+    "nothing": {**plain(None), "__id__": 7},
+    "a reference": node("CachedNode", "builtins", "tuple", "null", __id__=7),
+}
+
+
+@pytest.mark.parametrize("name", SECOND)
+def test_two_things_of_one_number_are_refused(tmp_path, name):
+    path = rewritten(tmp_path, lambda held: one_number(held, SECOND[name]))
+    with pytest.raises(UntrustedModel, match="several things under one number") as raised:
+        ModelFile(path).load()
+    assert "--trust" not in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    "second", [{"__id__": 7, "content": "null"}, {"__loader__": "DictNode", "__id__": 7}]
+)
+def test_a_thing_that_is_described_in_part_is_damaged(tmp_path, second):
+    path = rewritten(tmp_path, lambda held: one_number(held, second))
+    with pytest.raises(ModelError, match="is damaged: a thing that is described in part"):
+        ModelFile(path).load()
+
+
+def test_things_in_things_in_all_combinations_are_refused_at_once(tmp_path):
+    inner = node("ListNode", "builtins", "list", [], __id__=1)
+    for number in range(2, 60):
+        again = node("ListNode", "builtins", "list", [], __id__=number - 1)
+        inner = node("ListNode", "builtins", "list", [inner, again], __id__=number)
+    path = rewritten(tmp_path, lambda held: held.update(coef_=inner))
+    with pytest.raises(UntrustedModel, match="several things under one number"):
+        ModelFile(path).load()
+
+
+def test_an_entry_that_is_read_often_counts_as_often(tmp_path):
+    def often(held):
+        reads = [
+            node("NdArrayNode", "numpy", "ndarray", None, type="numpy", file="z.npy", __id__=n)
+            for n in range(1, 50)
+        ]
+        held["coef_"] = node("ListNode", "builtins", "list", reads)
+
+    path = rewritten(tmp_path, often, **{"z.npy": bytes(1 << 20)})
+    with pytest.raises(ModelError, match="expands beyond 32 MiB"):
+        ModelFile(path).load()
+
+
+def test_a_matrix_that_is_packed_twice_counts_unpacked(tmp_path):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as inner:
+        inner.writestr("data.npy", bytes(40 << 20))
+    matrix = node(
+        "SparseMatrixNode", "scipy.sparse._csr", "csr_matrix", None, type="scipy", file="s.npz"
+    )
+    path = rewritten(
+        tmp_path, lambda held: held.update(coef_=matrix), **{"s.npz": packed.getvalue()}
+    )
+    with pytest.raises(ModelError, match="expands beyond 32 MiB"):
         ModelFile(path).load()
 
 
