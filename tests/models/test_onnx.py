@@ -345,6 +345,18 @@ def test_strangers_operators_are_refused_by_name(tmp_path):
         ModelFile(path).load()
 
 
+@pytest.mark.parametrize("word", ["input", "output"])
+def test_a_graph_without_an_input_or_an_output_is_refused(tmp_path, word):
+    weight = numpy_helper.from_array(np.ones((2, 1), np.float32), "w")
+    node = helper.make_node("MatMul", ["x", "w"], ["y"])
+    inputs, outputs = [value("x", ["n", 2])], [value("y", ["n", 1])]
+    if word == "input":
+        node, inputs = helper.make_node("Softmax", ["w"], ["y"]), []
+    path = saved(tmp_path / "m.onnx", [node], inputs, outputs * (word == "input"), [weight])
+    with pytest.raises(ModelError, match=f"has no {word}"):
+        ModelFile(path).load()
+
+
 def test_an_opset_of_the_future_is_refused(tmp_path):
     node = helper.make_node("Identity", ["x"], ["y"])
     path = saved(
@@ -491,6 +503,56 @@ def test_graphs_in_graphs_without_end_are_one_line(tmp_path):
     (tmp_path / "m.onnx").write_bytes(b"\x3a" + length + bytes([size]) + content)
     with pytest.raises(ModelError, match=r"^m\.onnx: "):
         ModelFile(str(tmp_path / "m.onnx")).load()
+
+
+def in_fields(*parts):
+    """Write fields of a message, each by its key and what it holds."""
+    return b"".join(
+        key + bytes([len(held) & 0x7F | 0x80, len(held) >> 7]) + held for key, held in parts
+    )
+
+
+@pytest.mark.parametrize("hidden", [0x2A, 0x6A], ids=["a weight", "where a weight is"])
+def test_a_field_whose_key_only_the_runtime_reads_is_damaged(tmp_path, hidden):
+    """Protobuf forgets the last bits of a key of five bytes."""
+    path = tmp_path / "m.onnx"
+    (tmp_path / "elsewhere").write_bytes(external(path, "w.bin"))
+    (tmp_path / "w.bin").hardlink_to(tmp_path / "elsewhere")
+    said = onnx.load(str(path), load_external_data=False)
+    (weight,) = said.graph.initializer
+
+    def key(number):
+        wide = bytes([number | 0x80, 0x80, 0x80, 0x80, 0x10])
+        return wide if number == hidden else bytes([number])
+
+    entries = [(key(0x6A), entry.SerializeToString()) for entry in weight.external_data]
+    weight.ClearField("external_data")
+    held = weight.SerializeToString() + in_fields(*entries)
+    said.graph.ClearField("initializer")
+    graph = said.graph.SerializeToString() + in_fields((key(0x2A), held))
+    said.ClearField("graph")
+    path.write_bytes(said.SerializeToString() + in_fields((b"\x3a", graph)))
+    with pytest.raises(ModelError, match="is not an ONNX model"):
+        ModelFile(str(path)).load()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"\x08\x08\x3a\xf5" + b"\xff" * 8 + b"\x01", b"\x08\x08\x00\x00"],
+    ids=["a length below zero", "a field of number zero"],
+)
+def test_a_field_that_no_message_has_is_damaged(tmp_path, data):
+    (tmp_path / "m.onnx").write_bytes(data)
+    with pytest.raises(ModelError, match="is not an ONNX model"):
+        read_graph(tmp_path / "m.onnx")
+
+
+def test_a_tensor_of_countless_axes_is_damaged_at_once(tmp_path):
+    weight = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[2**62] * 10**6)
+    node = helper.make_node("Identity", ["w"], ["y"])
+    saved(tmp_path / "m.onnx", [node], [value("x", ["n", 2])], [value("y", ["n", 1])], [weight])
+    with pytest.raises(ModelError, match="is not an ONNX model"):
+        read_graph(tmp_path / "m.onnx")
 
 
 @pytest.mark.parametrize("location", ["a\0b", "*/_ORT_MEM_ADDR_/*", "w.bin\0"])

@@ -80,6 +80,10 @@ WHOLE_KINDS = frozenset({2, 3, 5, 6, 7, 9})
 MOST_DIGITS = 10
 """Bytes of a number."""
 
+MOST_AXES = 64
+
+LARGEST_KEY = 2**32 - 1
+
 ENTRY_KEY, ENTRY_VALUE = 1, 2
 
 
@@ -446,6 +450,8 @@ def _tensor(data: memoryview, found: Graph, made: str = "") -> None:
             key, text = _entry(nested(value))
             if key == "location":
                 found.external.append(text)
+    if len(sizes) > MOST_AXES:
+        raise ValueError("a tensor of too many axes")
     if len(sizes) == 2:
         found.tables[name] = (sizes[0], sizes[1])
     if kind == FLOAT and len(raw) >= 4 and (math.prod(sizes) <= 4 or sizes[0] == 1):
@@ -497,6 +503,8 @@ def fields(
             place = left_out.end()
             continue
         key, place = _varint(data, place)
+        if not 0 < key <= LARGEST_KEY:  # of which the runtime would take the last bits alone
+            raise ValueError("a field without a number")
         kind = key & 7
         if kind == 0:
             number, place = _varint(data, place)
@@ -508,7 +516,7 @@ def fields(
             length = 8 if kind == 1 else 4
         else:
             raise ValueError(f"wire type {kind}")
-        if place + length > len(data):
+        if not 0 <= length <= len(data) - place:
             raise ValueError("cut short")
         yield key >> 3, data[place : place + length]
         place += length

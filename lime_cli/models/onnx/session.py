@@ -288,6 +288,9 @@ class Session:
         path = Path(file.path)
         self._session, self._graph, self._name = session, graph, path.name
         self._inputs: list[Any] = session.get_inputs()
+        for word, ports in (("input", self._inputs), ("output", session.get_outputs())):
+            if not ports:
+                raise ModelError(f"{path.name}: has no {word}", "export it again, with both")
         group = one_for_each_class(session.get_outputs(), graph.classes)
         self._output: Any = None
         self._turned = False
