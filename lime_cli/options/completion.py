@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
-from lime_cli.errors import LimexError
-
 
 def columns(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Offer the columns of the table typed so far, behind what stands before the last comma."""
     before, comma, last = incomplete.rpartition(",")
-    return [f"{before}{comma}{one}" for one in _header(ctx) if one.startswith(last)]
+    return [f"{before}{comma}{one}" for one in _offered(_header(ctx), last)]
 
 
 def conditions(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Offer columns where a condition has room for one: at its beginning, behind a blank."""
     before, blank, last = incomplete.rpartition(" ")
-    return [f"{before}{blank}{one}" for one in _header(ctx) if one.startswith(last)]
+    return [f"{before}{blank}{one}" for one in _offered(_header(ctx), last)]
 
 
 def targets(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Offer the classes that the command line, the sidecar or the model's file name."""
     known = ("predicted", "all", "top:", *_classes(ctx))
-    return [one for one in known if one.startswith(incomplete)]
+    return _offered(known, incomplete)
+
+
+def _offered(names: Iterable[object], begun: str) -> list[str]:
+    """Return what may be shown: a shell takes lines apart, and a terminal obeys what is no word."""
+    words = (one for one in names if isinstance(one, str) and one.isprintable())
+    return [one for one in words if one.startswith(begun)]
 
 
 def _place(ctx: click.Context, number: int) -> str | None:
@@ -51,7 +54,7 @@ def _header(ctx: click.Context) -> tuple[str, ...]:
     try:
         with open_table(path, Dialect(separator=ctx.params.get("sep"))) as stream:
             return tuple(stream.header)
-    except LimexError:
+    except Exception:  # whatever is wrong with a file, it has no names to offer
         return ()
 
 
@@ -63,7 +66,7 @@ def _classes(ctx: click.Context) -> Iterable[str]:
         return ()
     try:
         return tuple(_beside(model)) or tuple(_in_file(Path(model)))
-    except (LimexError, OSError, ValueError):
+    except Exception:  # as above
         return ()
 
 
@@ -82,10 +85,11 @@ def _in_file(model: Path) -> Iterable[str]:
 
     form = format_of(model)
     if form == "onnx":
+        from lime_cli.models.names import names_in
         from lime_cli.models.onnx.graph import read_signature
 
         signature = read_signature(model)
-        named = json.loads(dict(signature.metadata).get("limex.classes", "null"))
+        named = names_in(dict(signature.metadata).get("limex.classes", ""))
         return named or signature.classes or ()
     if form in ("pickle", "joblib"):
         from lime_cli.models.pickles.dry_run import outline_of

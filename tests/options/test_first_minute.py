@@ -365,6 +365,30 @@ def test_the_shell_offers_columns_and_classes(words, offered):
     assert completed(*words) == offered
 
 
+@pytest.mark.parametrize(
+    ("said", "offered"),
+    [
+        ('["able", "ab\\u001b]0;b\\u0007", "ab\\nplain,abc", "ab\\u202eb"]', ["able"]),
+        ("[" * 100_000, []),
+        ("5", []),
+        ('[["able"], {"a": 1}, null]', []),
+    ],
+    ids=["names of controls", "lists in lists", "a number", "no names"],
+)
+def test_the_shell_offers_no_more_than_names_of_a_hostile_model(tmp_path, said, offered):
+    onnx = pytest.importorskip("onnx")
+    ports = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", 2]) for name in "xy"
+    ]
+    node = onnx.helper.make_node("Softmax", ["x"], ["y"])
+    graph = onnx.helper.make_graph([node], "g", ports[:1], ports[1:])
+    model = onnx.helper.make_model(graph)
+    onnx.helper.set_model_props(model, {"limex.classes": said})
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    words = ("explain", "tabular", str(tmp_path / "m.onnx"), ZOO[1], "--target", "ab")
+    assert completed(*words) == offered
+
+
 def test_force_color_colours_standard_output_and_no_file(limex, monkeypatch, tmp_path):
     given = ("explain", "tabular", *ZOO, "--row", "3", "--samples", "64")
     monkeypatch.setenv("FORCE_COLOR", "1")
