@@ -207,6 +207,42 @@ FRAME_WORDS = r"only integers, slices|'numpy\.ndarray' object has no attribute"
 PLAIN = frozenset(map(np.dtype, (np.float64, np.int64, np.bool_)))
 """Types of columns that make one block of a data frame where all are alike."""
 
+NUMBERS = frozenset(map(np.dtype, (np.float64, np.int64)))
+"""Types of columns that a data frame and an array spell alike."""
+
+BY_NUMBERS = frozenset({
+    "AdaBoostClassifier", "AdaBoostRegressor", "BaggingClassifier", "BaggingRegressor",
+    "BayesianRidge", "BernoulliNB", "Binarizer", "DecisionTreeClassifier",
+    "DecisionTreeRegressor", "ElasticNet", "ElasticNetCV", "ExtraTreesClassifier",
+    "ExtraTreesRegressor", "GammaRegressor", "GaussianNB", "GaussianProcessClassifier",
+    "GaussianProcessRegressor", "GradientBoostingClassifier", "GradientBoostingRegressor",
+    "HistGradientBoostingClassifier", "HistGradientBoostingRegressor", "HuberRegressor",
+    "IsolationForest", "IterativeImputer", "KBinsDiscretizer", "KNNImputer",
+    "KNeighborsClassifier", "KNeighborsRegressor", "Lasso", "LassoCV",
+    "LinearDiscriminantAnalysis", "LinearRegression", "LinearSVC", "LinearSVR",
+    "LogisticRegression", "LogisticRegressionCV", "MLPClassifier", "MLPRegressor",
+    "MaxAbsScaler", "MinMaxScaler", "MultinomialNB", "Normalizer", "NuSVC", "NuSVR",
+    "OneClassSVM", "PCA", "PoissonRegressor", "PolynomialFeatures", "PowerTransformer",
+    "QuadraticDiscriminantAnalysis", "QuantileTransformer", "RandomForestClassifier",
+    "RandomForestRegressor", "Ridge", "RidgeCV", "RidgeClassifier", "RidgeClassifierCV",
+    "RobustScaler", "SGDClassifier", "SGDRegressor", "SVC", "SVR", "SelectFromModel",
+    "SelectKBest", "SelectPercentile", "SimpleImputer", "SplineTransformer", "StandardScaler",
+    "TruncatedSVD", "TweedieRegressor", "VarianceThreshold",
+})  # fmt: skip
+"""What of scikit-learn takes nothing but its numbers from a data frame whose columns are named as
+those that it was fitted on."""
+
+PASSING = {
+    "CalibratedClassifierCV": "calibrated_classifiers_",
+    "GridSearchCV": "best_estimator_",
+    "OneVsRestClassifier": "estimators_",
+    "RandomizedSearchCV": "best_estimator_",
+    "VotingClassifier": "estimators_",
+    "VotingRegressor": "estimators_",
+    "_CalibratedClassifier": "estimator",
+}
+"""What of it hands its rows on as they come, and where it keeps those that get them."""
+
 SINGLE_WORDS = r"Buffer dtype mismatch, expected 'const double' but got 'float'"
 """What an error mentions that is about numbers of double precision."""
 
@@ -312,6 +348,31 @@ def fitted_form(model: Any) -> str:
     return "sparse" if any(hasattr(one, "tocsr") for one in kept) else "auto"
 
 
+def reads_numbers(model: Any) -> bool:
+    """Tell whether a model takes nothing from a data frame but its numbers, which an array then
+    holds as well: to the same bits, without the time that looking at a data frame takes.
+    """
+    kind = type(model)
+    if kind.__module__.partition(".")[0] != "sklearn":
+        return False
+    if kind.__name__ == "Pipeline":
+        steps = [one for _, one in model.steps if one not in (None, "passthrough")]
+        return bool(steps) and not any(map(_names_output, steps)) and reads_numbers(steps[0])
+    if kind.__name__ in PASSING:
+        parts = getattr(model, PASSING[kind.__name__], None)
+        return all(map(reads_numbers, parts if isinstance(parts, list) else [parts]))
+    categories = getattr(model, "is_categorical_", None)
+    return kind.__name__ in BY_NUMBERS and categories is None and not _names_output(model)
+
+
+def _names_output(step: Any) -> bool:
+    """Tell whether a step hands data frames on."""
+    from sklearn import get_config
+
+    chosen = getattr(step, "_sklearn_output_config", {})
+    return bool(chosen) or get_config().get("transform_output", "default") != "default"
+
+
 def handed(inputs: Any, form: str | None, given: ModelInput) -> Any:
     """Return a modality's batch in a form; raise SettingsError where it has no such form."""
     if isinstance(inputs, list):
@@ -334,7 +395,20 @@ def handed(inputs: Any, form: str | None, given: ModelInput) -> Any:
     categories = any(one.category for one in given.known.values())
     if given.columns is None and not categories and not getattr(inputs, "dates", ()):
         return _typed_array(inputs, given)
+    if given.numbers and not categories and _is_of_numbers(inputs, given):
+        return np.array(inputs.columns).T  # column by column in memory, as a data frame has it
     return _typed_frame(as_frame(inputs, given.known), given)
+
+
+def _is_of_numbers(table: Any, given: ModelInput) -> bool:
+    """Tell whether a table holds the model's own columns, all of numbers, as their owner has them.
+
+    Others a model refuses by their names.
+    """
+    types = {column.dtype for column in table.columns}
+    if table.names != given.columns or given.labels or not types <= NUMBERS:
+        return False
+    return not given.dtypes or (len(types) == 1 and types == set(given.dtypes.values()))
 
 
 def _single(rows: Any) -> Any:

@@ -397,6 +397,8 @@ class ModelInput(NamedTuple):
     """Name of a preprocessing preset."""
     pixels: PixelsInput | None = None
     """What stands in the place of a preset."""
+    numbers: bool = False
+    """Whether it takes nothing from a data frame but its numbers."""
     form: str | None = None
     """``frame``, ``array`` or ``sparse``: in what form it is given a table."""
     dtypes: Mapping[str, Any] = NOTHING

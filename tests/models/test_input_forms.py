@@ -8,15 +8,21 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 from sklearn.cluster import KMeans
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.kernel_ridge import KernelRidge
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import SVC, SVR, NuSVC, OneClassSVM
+from sklearn.utils import all_estimators
 
 from lime_cli.errors import PredictionError, SettingsError
+from lime_cli.models.input_forms import BY_NUMBERS, PASSING, handed
 from lime_cli.models.model_file import ModelFile
 from lime_cli.tabular.row import Table
 
@@ -124,6 +130,93 @@ def test_a_pipeline_fitted_on_sparse_rows_answers_alike_in_every_form(tmp_path, 
     assert loaded.predict(TABLE) == pytest.approx(expected, abs=1e-12)
     assert loaded.input.form == (None if form == "auto" else form)
     assert not loaded.warnings
+
+
+FRAME = pd.DataFrame(ROWS + 0.1, columns=list(NAMES))
+MIXED = FRAME.assign(b=(10 * FRAME["b"]).astype(np.int64), e=(7 * FRAME["e"]).astype(np.int64))
+WHOLE = (10 * FRAME).astype(np.int64)
+NEEDED = {
+    "AdaBoostClassifier": {"n_estimators": 4},
+    "BaggingClassifier": {"estimator": LogisticRegression(), "max_features": 0.5},
+    "CalibratedClassifierCV": {"estimator": LogisticRegression(), "cv": 3},
+    "GridSearchCV": {"estimator": LogisticRegression(), "param_grid": {"C": [0.1, 1.0]}},
+    "IterativeImputer": {"max_iter": 2},
+    "OneVsRestClassifier": {"estimator": LogisticRegression()},
+    "RandomizedSearchCV": {
+        "estimator": make_pipeline(StandardScaler(), LogisticRegression()),
+        "param_distributions": {"logisticregression__C": [0.1, 1.0]},
+        "n_iter": 2,
+    },
+    "SelectFromModel": {"estimator": LogisticRegression()},
+    "SelectKBest": {"k": 3},
+    "SplineTransformer": {"n_knots": 4},
+    "VotingClassifier": {
+        "voting": "soft",
+        "estimators": [("a", LogisticRegression()), ("b", GaussianNB())],
+    },
+    "VotingRegressor": {"estimators": [("a", LinearRegression()), ("b", KNeighborsRegressor())]},
+}
+
+
+def read(frame: pd.DataFrame) -> tuple[pd.DataFrame, Table]:
+    """Return a data frame of columns of its own, as of a file, and the same table for a model."""
+    columns = {one: frame[one].to_numpy().copy() for one in NAMES}
+    return pd.DataFrame(columns), Table(NAMES, tuple(columns.values()))
+
+
+def of_numbers() -> list[str]:
+    return sorted({*BY_NUMBERS, *PASSING} - {"_CalibratedClassifier"})
+
+
+@pytest.fixture(scope="module")
+def estimators():
+    """All that scikit-learn has, by name."""
+    return dict(all_estimators())
+
+
+@pytest.mark.filterwarnings("ignore")  # of few rows and few steps
+@pytest.mark.parametrize("name", of_numbers())
+def test_numbers_of_a_data_frame_give_the_same_bits_as_the_data_frame(tmp_path, estimators, name):
+    for frame in (FRAME, MIXED, WHOLE):
+        model = estimators[name](**NEEDED.get(name, {}))
+        if hasattr(model, "transform") and not hasattr(model, "predict"):
+            model = make_pipeline("passthrough", model, LogisticRegression())
+        loaded = saved(tmp_path, model.fit(frame, 1 + CLASSES)).load()
+        asked, table = read(frame.iloc[:31])
+        assert isinstance(handed(table, None, loaded.input), np.ndarray)
+        expected = np.asarray(getattr(model, loaded.method)(asked)).reshape(31, -1)
+        assert np.array_equal(loaded.predict(table)[:, -1], expected[:, -1])
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        make_pipeline(ColumnTransformer([("s", StandardScaler(), ["c"])]), LogisticRegression()),
+        make_pipeline(FunctionTransformer(), StandardScaler(), LogisticRegression()),
+        make_pipeline(StandardScaler().set_output(transform="pandas"), LogisticRegression()),
+        HistGradientBoostingClassifier(max_iter=3, categorical_features=["a"]),
+        VotingClassifier(
+            [("a", LogisticRegression()), ("b", make_pipeline(FunctionTransformer(), SVC()))],
+        ),
+    ],
+    ids=["columns", "function", "frames handed on", "categories", "one of two"],
+)
+def test_a_model_that_may_look_at_names_is_given_a_data_frame(tmp_path, model):
+    loaded = saved(tmp_path, model.fit(WHOLE, CLASSES)).load()
+    asked, table = read(WHOLE)
+    assert isinstance(handed(table, None, loaded.input), pd.DataFrame)
+    expected = np.asarray(getattr(model, loaded.method)(asked)).reshape(80, -1)
+    assert np.array_equal(loaded.predict(table)[:, -1], expected[:, -1])
+
+
+def test_columns_in_another_order_are_no_model_s_numbers(tmp_path):
+    loaded = saved(tmp_path, LogisticRegression().fit(FRAME, CLASSES)).load()
+    turned = Table(NAMES[::-1], tuple(FRAME[one].to_numpy() for one in NAMES[::-1]))
+    with pytest.raises(PredictionError, match="in the same order"):
+        loaded.predict(turned)
+    as_said = saved(tmp_path, LogisticRegression().fit(FRAME, CLASSES), input_form="frame").load()
+    table = Table(NAMES, tuple(FRAME[one].to_numpy() for one in NAMES))
+    assert isinstance(handed(table, as_said.input.form, as_said.input), pd.DataFrame)
 
 
 def test_a_model_that_refuses_dense_rows_is_given_sparse_ones_and_that_is_said(tmp_path, own):
