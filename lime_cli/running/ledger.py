@@ -161,11 +161,20 @@ class LedgerPart:
     """What the files of its instances looked like when they were read; empty: not looked at."""
     drawings: tuple[str, ...] = ()
     """Names of the files that were drawn of its instances."""
+    run: str = ""
+    """The digest of the batch that it belongs to."""
+    place: int = 0
+    """Of its first instance."""
 
     def data(self) -> bytes:
         """Return the content of the file: the lines, the tally, the seal of both."""
-        tally = {"inputs": self.inputs, "tally": self.tally.data(), "drawings": self.drawings}
-        return sealed(self.lines + json_line(tally))
+        said = {"run": self.run, "place": self.place, "inputs": self.inputs}
+        said |= {"tally": self.tally.data(), "drawings": self.drawings}
+        return sealed(self.lines + json_line(said))
+
+    def is_of(self, run: str, name: str) -> bool:
+        """Tell whether it is of a batch, and was kept under a name: a seal says who wrote it."""
+        return (self.run, f"{PART}{self.place:08d}") == (run, name)
 
 
 def part_of(data: bytes) -> LedgerPart | None:
@@ -175,8 +184,8 @@ def part_of(data: bytes) -> LedgerPart | None:
     sealed_at = len(data) - _SEAL_BYTES
     end = data.rfind(b"\n", 0, sealed_at - 1) + 1
     said = json.loads(data[end:sealed_at])
-    drawings = tuple(said.get("drawings", ()))
-    return LedgerPart(data[:end], Tally.of(said["tally"]), said["inputs"], drawings)
+    drawings, run, place = tuple(said["drawings"]), said.get("run", ""), said.get("place", 0)
+    return LedgerPart(data[:end], Tally.of(said["tally"]), said["inputs"], drawings, run, place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,9 +219,14 @@ def stretch_of(start: int, part: LedgerPart) -> Stretch:
     return Stretch(start, len(part.lines), part.tally.failed, part.inputs, packed)
 
 
-def index_pieces(stretches: dict[int, Stretch]) -> Iterator[bytes]:
-    """Yield the content of an index, line by line, and its seal."""
-    seal = _new_seal()
+def index_pieces(stretches: dict[int, Stretch], run: str, digest: str) -> Iterator[bytes]:
+    """Yield the content of an index, line by line, and its seal.
+
+    It begins with the digests of its batch and of the finished file.
+    """
+    first = json_line([run, digest])
+    seal = _new_seal(first)
+    yield first
     for place, one in stretches.items():
         packed = zlib.decompress(one.packed).decode()
         line = json_line([place, one.start, one.size, one.failed, one.inputs, packed])
@@ -221,15 +235,27 @@ def index_pieces(stretches: dict[int, Stretch]) -> Iterator[bytes]:
     yield _line_of(seal)
 
 
-def index_of(data: bytes) -> dict[int, Stretch] | None:
-    """Read an index, by the place of the first line; None where it is not whole."""
+@dataclass(frozen=True)
+class Index:
+    """What a finished file holds."""
+
+    run: str = ""
+    digest: str = ""
+    """Of the file."""
+    stretches: dict[int, Stretch] = field(default_factory=dict)
+    """By the place of the first line."""
+
+
+def index_of(data: bytes) -> Index | None:
+    """Read an index; None where it is not whole."""
     content = unsealed(data)
     if content is None:
         return None
+    (run, digest, *_), *lines = map(json.loads, content.splitlines())
     stretches = {}
-    for place, start, size, failed, inputs, packed in map(json.loads, content.splitlines()):
+    for place, start, size, failed, inputs, packed in lines:
         stretches[place] = Stretch(start, size, failed, inputs, zlib.compress(packed.encode()))
-    return stretches
+    return Index(run, digest, stretches)
 
 
 def sealed(content: bytes) -> bytes:
@@ -377,7 +403,7 @@ class Ledger:
             drawn.append(name)
         if drawn:
             files.sync_folder(self.folder)
-        part = replace(part, drawings=tuple(drawn))
+        part = replace(part, drawings=tuple(drawn), run=self.identity.digest, place=place)
         files.write_whole(self._part(place), part.data())
         files.sync_folder(self._inside)
         self.parts[place] = part.inputs
@@ -414,8 +440,10 @@ class Ledger:
         merged = _Merged(self)
         unfinished = self.folder / f"{files.UNFINISHED}{FINISHED}"
         files.write_unfinished(unfinished, merged.pieces())
-        name = f"{INDEX}{merged.digest.hexdigest()[:_DIGITS]}"
-        files.write_pieces(self._inside / name, index_pieces(merged.stretches))
+        digest = merged.digest.hexdigest()
+        name = f"{INDEX}{digest[:_DIGITS]}"
+        pieces = index_pieces(merged.stretches, self.identity.digest, digest)
+        files.write_pieces(self._inside / name, pieces)
         files.sync_folder(self._inside)
         files.replace(unfinished, self.finished)
         files.sync_folder(self.folder)
@@ -426,8 +454,9 @@ class Ledger:
 
     def part(self, place: int) -> LedgerPart:
         """Read a part back; raise OutputError where its content was changed."""
-        part = part_of(files.read(self._part(place)))
-        if part is None:
+        path = self._part(place)
+        part = part_of(files.read(path))
+        if part is None or not part.is_of(self.identity.digest, path.name):
             raise OutputError(f"{self._part(place)}: is damaged", "run the same command again")
         return part
 
@@ -543,8 +572,8 @@ def _clear(folder: Path) -> None:
             part = part_of(files.read(inside / name))
             own += part.drawings if part else ()
         elif name.startswith(INDEX):
-            stretches = index_of(files.read(inside / name)) or {}
-            own += (drawn for one in stretches.values() for drawn in one.drawings)
+            index = index_of(files.read(inside / name)) or Index()
+            own += (drawn for one in index.stretches.values() for drawn in one.drawings)
     for name in sorted({*own} & {*files.names_in(folder)}):
         files.remove(folder / name)
     _remove(inside, INDEX)
@@ -568,10 +597,11 @@ def _resume(ledger: Ledger, inside: Path, retry_failed: bool) -> None:
         if not name.startswith(PART):
             continue
         part = part_of(files.read(inside / name))
-        if part is None or (retry_failed and part.tally.failed):
+        own = part is not None and part.is_of(ledger.identity.digest, name)
+        if part is None or not own or (retry_failed and part.tally.failed):
             files.remove(inside / name)
             continue
-        place = int(name.removeprefix(PART))
+        place = part.place
         ledger.parts[place] = part.inputs
         ledger.count(place, part.tally)
     again = {place + i for place in ledger.parts for i in range(ledger.n_at(place))}
@@ -599,9 +629,9 @@ def _stretches(ledger: Ledger, inside: Path) -> dict[int, Stretch]:
             files.remove(inside / name)
     if not valid:
         return {}
-    stretches = index_of(files.read(inside / valid))
-    if stretches is None:
+    index = index_of(files.read(inside / valid))
+    if index is None or (index.run, index.digest) != (ledger.identity.digest, digest):
         raise OutputError(
             f"{ledger.finished}: was not written by this account", "start over with --restart"
         )
-    return stretches
+    return index.stretches

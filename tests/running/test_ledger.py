@@ -319,6 +319,42 @@ def forged(folder, key, monkeypatch, finished):
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
+@pytest.mark.parametrize("name", ["part-00000002", "part-2", "part-x", "part-00000009"])
+def test_a_part_that_was_given_another_name_is_done_again(tmp_path, whole, name):
+    folder = tmp_path / "out"
+    with opened(folder, identity(), Beginning()) as ledger:
+        ledger.publish(1, part(1))
+    inside = folder / ".limex"
+    (inside / name).write_bytes((inside / "part-00000001").read_bytes())
+    work(folder)
+    assert (folder / "explanations.jsonl").read_bytes() == whole["explanations.jsonl"]
+
+
+def test_a_part_of_another_batch_is_done_again(tmp_path, whole):
+    folder, other = tmp_path / "out", tmp_path / "other"
+    for where, who in ((folder, identity()), (other, identity(seed=2))):
+        with opened(where, who, Beginning()) as ledger:
+            ledger.publish(0, part(0))
+            if where == other:
+                ledger.publish(1, part(9))
+    stolen = (other / ".limex" / "part-00000001").read_bytes()
+    (folder / ".limex" / "part-00000001").write_bytes(stolen)
+    work(folder)
+    assert (folder / "explanations.jsonl").read_bytes() == whole["explanations.jsonl"]
+
+
+@pytest.mark.parametrize("name", ["index-", "index-{}"])
+def test_an_index_of_another_name_makes_no_changed_result_good(tmp_path, name):
+    folder = tmp_path / "out"
+    work(folder)
+    lied = (folder / "explanations.jsonl").read_bytes().replace(b"false", b"trueX", 1)
+    (folder / "explanations.jsonl").write_bytes(lied)
+    (index,) = (folder / ".limex").glob("index-*")
+    index.rename(index.with_name(name.format(hashlib.sha256(lied).hexdigest()[:16])))
+    with pytest.raises(OutputError, match="was not written by this account"):
+        work(folder)
+
+
 @pytest.mark.parametrize("finished", [False, True])
 @pytest.mark.parametrize("key", [b"", b"a guess", bytes(32)])
 def test_what_another_account_made_is_not_taken_for_done(tmp_path, key, finished, monkeypatch):
