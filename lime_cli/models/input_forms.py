@@ -348,21 +348,25 @@ def fitted_form(model: Any) -> str:
     return "sparse" if any(hasattr(one, "tocsr") for one in kept) else "auto"
 
 
-def reads_numbers(model: Any) -> bool:
-    """Tell whether a model takes nothing from a data frame but its numbers, which an array then
-    holds as well: to the same bits, without the time that looking at a data frame takes.
+def reads_numbers(model: Any, names: tuple[str, ...]) -> bool:
+    """Tell whether a model takes nothing from a data frame of columns with these names but its
+    numbers, which an array holds as well: to the same bits, without the time that looking at a data
+    frame takes.
     """
-    kind = type(model)
-    if kind.__module__.partition(".")[0] != "sklearn":
+    kind, own = type(model), getattr(model, "feature_names_in_", None)
+    wants_others = own is not None and not np.array_equal(own, np.array(names, object))
+    if kind.__module__.partition(".")[0] != "sklearn" or wants_others:
         return False
     if kind.__name__ == "Pipeline":
         steps = [one for _, one in model.steps if one not in (None, "passthrough")]
-        return bool(steps) and not any(map(_names_output, steps)) and reads_numbers(steps[0])
-    if kind.__name__ in PASSING:
+        fed = [] if any(map(_names_output, steps)) else steps[:1]
+    elif kind.__name__ in PASSING:
         parts = getattr(model, PASSING[kind.__name__], None)
-        return all(map(reads_numbers, parts if isinstance(parts, list) else [parts]))
-    categories = getattr(model, "is_categorical_", None)
-    return kind.__name__ in BY_NUMBERS and categories is None and not _names_output(model)
+        fed = parts if isinstance(parts, list) else [parts]
+    else:
+        categories = getattr(model, "is_categorical_", None)
+        return kind.__name__ in BY_NUMBERS and categories is None and not _names_output(model)
+    return bool(fed) and all(reads_numbers(one, names) for one in fed)
 
 
 def _names_output(step: Any) -> bool:

@@ -140,7 +140,7 @@ def way_of(
         said += getattr(model, "said", ())
     kind = "text" if takes_texts(model) else None
     given = fitted(model)._replace(model=name, kind=kind, pandas=True, layout=file.layout)
-    given = given._replace(numbers=reads_numbers(model))
+    given = given._replace(numbers=reads_numbers(model, given.columns or ()))
     if file.live is not None:
         given = given._replace(dtypes=file.live.dtypes, labels=file.live.labels)
         method = one_thread(method, model, file.threads or 1)

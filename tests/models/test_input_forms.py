@@ -209,6 +209,16 @@ def test_a_model_that_may_look_at_names_is_given_a_data_frame(tmp_path, model):
     assert np.array_equal(loaded.predict(table)[:, -1], expected[:, -1])
 
 
+def test_a_part_that_was_fitted_on_other_names_refuses_them_as_ever(tmp_path):
+    model = GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=2).fit(FRAME, CLASSES)
+    model.best_estimator_.feature_names_in_ = np.array(NAMES[::-1], object)
+    asked, table = read(FRAME)
+    with pytest.raises(ValueError, match="in the same order"):
+        model.predict_proba(asked)
+    with pytest.raises(PredictionError, match="in the same order"):
+        saved(tmp_path, model).load().predict(table)
+
+
 def test_columns_in_another_order_are_no_model_s_numbers(tmp_path):
     loaded = saved(tmp_path, LogisticRegression().fit(FRAME, CLASSES)).load()
     turned = Table(NAMES[::-1], tuple(FRAME[one].to_numpy() for one in NAMES[::-1]))
