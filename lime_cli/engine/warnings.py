@@ -117,7 +117,10 @@ def _not_converged(surrogate: Surrogate, model: Model, n: int, stop: str) -> Ite
 
 def of_model(model: Model, prediction: FloatArray) -> Iterator[CodedWarning]:
     """Judge the model and its prediction for the instance, (k,)."""
-    yield from model.warnings
+    for one in model.warnings:
+        lowest, highest = one.between or (-np.inf, np.inf)
+        if lowest < prediction.min() and prediction.max() < highest:
+            yield one._replace(between=None)
     if model.identity.task != "classification":
         return
     total = prediction.sum()

@@ -820,7 +820,8 @@ NUMBERS = CodedWarning(
 
 INDEPENDENT = CodedWarning(
     "not_probabilities",
-    "the outputs lie from 0 to 1 and sum to {}, not 1; each is read as a separate probability",
+    "the outputs lie from 0 to 1 and do not always sum to 1; each is read as a separate "
+    "probability",
 )
 
 EMBEDDING = CodedWarning(
@@ -834,6 +835,7 @@ SHARE = CodedWarning(
     "task_assumed",
     "the output is read as a number; if it is the probability of a class, use --task "
     "classification",
+    between=(0.0, 1.0),
 )
 
 
@@ -884,10 +886,7 @@ def _assumed(
     if file.activation != "auto":
         return
     if reading == "independent" and not stated.independent and file.task == "auto":
-        total = float(values[np.abs(values.sum(axis=1) - 1).argmax()].sum())
-        digits = (f"{total:.{n}g}" for n in range(3, 18))
-        told = next((one for one in digits if float(one) != 1), "nearly 1")
-        yield INDEPENDENT._replace(message=INDEPENDENT.message.format(told))
+        yield INDEPENDENT
     if reading == "scores":
         yield LOGITS
     elif reading == "margin" and not stated.margins:
@@ -906,7 +905,7 @@ def _assumed(
             yield LOGIT
         elif stated.column and np.asarray(output.raw).dtype.kind in "iu":
             yield PLACE
-        elif stated.column and _within(values[:1]) and (values[:1] % 1).any():
+        elif stated.column:
             yield SHARE
 
 

@@ -414,19 +414,6 @@ def test_a_network_of_tables_answers_with_numbers_unless_they_look_like_shares(r
     assert [one.code for one in outputs.warnings] == ([code] if code else [])
 
 
-@pytest.mark.parametrize(
-    ("rows", "told"),
-    [
-        ([[0.5, 0.4]], "0.9, not 1"),
-        ([[0.5, 0.501953]], "1.002, not 1"),
-        ([[0.5, 0.5], [0.5, 0.49]], "0.99, not 1"),
-    ],
-)
-def test_a_sum_is_told_with_as_many_digits_as_show_that_it_is_not_one(rows, told):
-    (found,) = settled(np.array(rows)).warnings
-    assert f"sum to {told}; each is read as" in found.message
-
-
 def test_many_outputs_and_those_called_scores_are_of_classes():
     assert settled(np.eye(11) * 3 - 1, NETWORK).task == "classification"
     assert settled(np.array([[3.2, -1.0]])).task == "classification"
@@ -557,3 +544,31 @@ def test_places_of_named_classes_are_votes(kind):
     assert found.targets == names
     with pytest.raises(InputError, match="3 names for 2 classes"):
         decide_outputs([0.5, 0.1], ModelFile("py:m:f", classes=names), "f", function, 2)
+
+
+ANSWERS = """
+def one(rows):
+    return rows["a"] - 0.2 * rows["b"]
+
+def shares(rows):
+    return abs(rows[["a", "b"]].to_numpy()) % 1
+"""
+
+
+@pytest.mark.parametrize("function", ["one", "shares"])
+def test_what_is_said_of_a_function_s_answer_does_not_depend_on_the_row_before(
+    limex, tmp_path, function
+):
+    file = tmp_path / f"answers_{function}.py"
+    file.write_text(ANSWERS)
+    rows = np.random.default_rng(3).normal(size=(60, 3)).round(3)
+    rows[:4, :2] = [[0.5, 0.1], [2.0, 0.3], [-1.0, 0.7], [0.9, 0.4]]
+    np.savetxt(tmp_path / "rows.csv", rows, "%g", ",", header="a,b,c", comments="")
+    model, table = f"py:{file}:{function}", tmp_path / "rows.csv"
+    command = ("explain", "tabular", model, table, "--samples", 64, "-f", "jsonl", "-q")
+    several = limex(*command, "--row", "0-3")
+    assert several.code == 0, several.err
+    together = several.out.splitlines()
+    assert together == [limex(*command, "--row", row).out.strip() for row in range(4)]
+    said = ["probability of a class" in line for line in together]
+    assert said == [function == "one" and row in (0, 3) for row in range(4)]
