@@ -190,6 +190,21 @@ def predictions(model: Any, rows: Any) -> np.ndarray:
     return np.asarray(method(rows))
 
 
+@pytest.mark.parametrize(
+    ("name", "other"), [(b"\x0aallow_mmap", b"\x04read"), (b"\x05order", b"\x05ordre")]
+)
+def test_an_array_that_joblib_itself_cannot_read_is_refused(
+    name: bytes, other: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.joblib"
+    joblib.dump(LinearRegression().fit(TABLE, VALUES), path)
+    path.write_bytes(path.read_bytes().replace(name, other))
+    with pytest.raises((AttributeError, TypeError)):
+        joblib.load(path)
+    with pytest.raises(ModelError, match="not described as joblib does"):
+        unpickle(path)
+
+
 def test_searches_load_whatever_they_scored_by(tmp_path: Path) -> None:
     search = GridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=2).fit(TABLE, VALUES)
     path = tmp_path / "model.pkl"

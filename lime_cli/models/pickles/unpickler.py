@@ -449,6 +449,12 @@ class InlineArray:
     is_fortran: bool
 
 
+_WRAPPED = frozenset(
+    ("subclass", "shape", "order", "dtype", "allow_mmap", "numpy_array_alignment_bytes")
+)
+"""What joblib writes down of an array: under another name it would be in a method's place."""
+
+
 class ArrayWrapper:
     """Stands on the stack until the description of an array is complete."""
 
@@ -634,6 +640,8 @@ class Machine(Reader):
         if type(state) is not dict or not isinstance(state.get("dtype"), np.dtype):
             raise Refused("holds an array of unknown type")
         shape, dtype = state.get("shape"), state["dtype"]
+        if not _WRAPPED.issuperset(state) or state.get("order") not in ("C", "F"):
+            raise Refused("holds an array that is not described as joblib does")
         if type(shape) is not tuple or not all(type(n) is int and n >= 0 for n in shape):
             raise Refused("holds an array of unknown shape")
         self.check_finished([dtype])
