@@ -278,8 +278,9 @@ class _Filling:
         ledger = self.ledger
         merged = bool(ledger.parts) or not ledger.stretches
         tally = ledger.finish()
-        if merged or not ledger.summarized:
-            ledger.summarize(self._summary(tally))
+        summary = self._summary(tally)
+        if merged or not ledger.is_summarized(summary):
+            ledger.summarize(summary)
         if merged and "html" in self.run.drawings and tally.explained:
             write_index(ledger.folder)
         self._say_result(tally, merged)

@@ -84,11 +84,27 @@ def test_a_summary_tells_what_the_model_was_asked_and_what_it_was_spared(limex, 
 def test_running_a_finished_batch_again_says_so(limex, tmp_path, texts):
     command = (*TEXT, texts, *QUICK, "-o", tmp_path / "out")
     assert limex(*command).code == 0
-    before = (tmp_path / "out" / "explanations.jsonl").stat()
+    written = [tmp_path / "out" / name for name in ("explanations.jsonl", "summary.json")]
+    before = [one.stat().st_mtime_ns for one in written]
     again = limex(*command)
     assert again.code == 0
     assert "is already complete: 9 explained" in again.err
-    assert (tmp_path / "out" / "explanations.jsonl").stat().st_mtime_ns == before.st_mtime_ns
+    assert [one.stat().st_mtime_ns for one in written] == before
+
+
+@pytest.mark.parametrize("forged", ["number", "no JSON", "link"])
+def test_a_summary_that_says_something_else_is_written_again(limex, tmp_path, texts, forged):
+    command = (*TEXT, texts, *QUICK, "-o", tmp_path / "out")
+    assert limex(*command).code == 0
+    summary = tmp_path / "out" / "summary.json"
+    true = json.loads(summary.read_text())
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps({**true, "explained": 8}) if forged != "no JSON" else "[" * 9_999)
+    summary.unlink()
+    summary.symlink_to(other) if forged == "link" else other.rename(summary)
+    assert limex(*command).code == 0
+    assert {**json.loads(summary.read_text()), "timing": 0} == {**true, "timing": 0}
+    assert not summary.is_symlink()
 
 
 @pytest.mark.parametrize(
