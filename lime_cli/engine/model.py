@@ -27,8 +27,6 @@ class CodedWarning(NamedTuple):
 
     code: str
     message: str
-    between: tuple[float, float] | None = None
-    """Of a model: which predictions it is about, both ends left out; None for all of them."""
 
 
 class Identity(NamedTuple):

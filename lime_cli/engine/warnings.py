@@ -117,15 +117,14 @@ def _not_converged(surrogate: Surrogate, model: Model, n: int, stop: str) -> Ite
 
 def of_model(model: Model, prediction: FloatArray) -> Iterator[CodedWarning]:
     """Judge the model and its prediction for the instance, (k,)."""
-    for one in model.warnings:
-        lowest, highest = one.between or (-np.inf, np.inf)
-        if lowest < prediction.min() and prediction.max() < highest:
-            yield one._replace(between=None)
+    of_one = getattr(model, "warnings_of", None)  # which not every model has
+    known = of_one(prediction) if of_one else model.warnings
+    yield from known
     if model.identity.task != "classification":
         return
     total = prediction.sum()
     outside = prediction.min() < -1e-6 or prediction.max() > 1 + 1e-6
-    said = any(one.code == "decision_values" for one in model.warnings)
+    said = any(one.code == "decision_values" for one in known)
     if (outside and not said) or (model.probabilities and abs(total - 1) > 1e-3):
         yield CodedWarning(
             "not_probabilities",

@@ -210,39 +210,6 @@ PLAIN = frozenset(map(np.dtype, (np.float64, np.int64, np.bool_)))
 NUMBERS = frozenset(map(np.dtype, (np.float64, np.int64)))
 """Types of columns that a data frame and an array spell alike."""
 
-BY_NUMBERS = frozenset({
-    "AdaBoostClassifier", "AdaBoostRegressor", "BaggingClassifier", "BaggingRegressor",
-    "BayesianRidge", "BernoulliNB", "Binarizer", "DecisionTreeClassifier",
-    "DecisionTreeRegressor", "ElasticNet", "ElasticNetCV", "ExtraTreesClassifier",
-    "ExtraTreesRegressor", "GammaRegressor", "GaussianNB", "GaussianProcessClassifier",
-    "GaussianProcessRegressor", "GradientBoostingClassifier", "GradientBoostingRegressor",
-    "HistGradientBoostingClassifier", "HistGradientBoostingRegressor", "HuberRegressor",
-    "IsolationForest", "IterativeImputer", "KBinsDiscretizer", "KNNImputer",
-    "KNeighborsClassifier", "KNeighborsRegressor", "Lasso", "LassoCV",
-    "LinearDiscriminantAnalysis", "LinearRegression", "LinearSVC", "LinearSVR",
-    "LogisticRegression", "LogisticRegressionCV", "MLPClassifier", "MLPRegressor",
-    "MaxAbsScaler", "MinMaxScaler", "MultinomialNB", "Normalizer", "NuSVC", "NuSVR",
-    "OneClassSVM", "PCA", "PoissonRegressor", "PolynomialFeatures", "PowerTransformer",
-    "QuadraticDiscriminantAnalysis", "QuantileTransformer", "RandomForestClassifier",
-    "RandomForestRegressor", "Ridge", "RidgeCV", "RidgeClassifier", "RidgeClassifierCV",
-    "RobustScaler", "SGDClassifier", "SGDRegressor", "SVC", "SVR", "SelectFromModel",
-    "SelectKBest", "SelectPercentile", "SimpleImputer", "SplineTransformer", "StandardScaler",
-    "TruncatedSVD", "TweedieRegressor", "VarianceThreshold",
-})  # fmt: skip
-"""What of scikit-learn takes nothing but its numbers from a data frame whose columns are named as
-those that it was fitted on."""
-
-PASSING = {
-    "CalibratedClassifierCV": "calibrated_classifiers_",
-    "GridSearchCV": "best_estimator_",
-    "OneVsRestClassifier": "estimators_",
-    "RandomizedSearchCV": "best_estimator_",
-    "VotingClassifier": "estimators_",
-    "VotingRegressor": "estimators_",
-    "_CalibratedClassifier": "estimator",
-}
-"""What of it hands its rows on as they come, and where it keeps those that get them."""
-
 SINGLE_WORDS = r"Buffer dtype mismatch, expected 'const double' but got 'float'"
 """What an error mentions that is about numbers of double precision."""
 
@@ -346,35 +313,6 @@ def fitted_form(model: Any) -> str:
         return "auto"
     kept = (getattr(first, name, None) for name in KEPT_ROWS)
     return "sparse" if any(hasattr(one, "tocsr") for one in kept) else "auto"
-
-
-def reads_numbers(model: Any, names: tuple[str, ...]) -> bool:
-    """Tell whether a model takes nothing from a data frame of columns with these names but its
-    numbers, which an array holds as well: to the same bits, without the time that looking at a data
-    frame takes.
-    """
-    kind, own = type(model), getattr(model, "feature_names_in_", None)
-    wants_others = own is not None and not np.array_equal(own, np.array(names, object))
-    if kind.__module__.partition(".")[0] != "sklearn" or wants_others:
-        return False
-    if kind.__name__ == "Pipeline":
-        steps = [one for _, one in model.steps if one not in (None, "passthrough")]
-        fed = [] if any(map(_names_output, steps)) else steps[:1]
-    elif kind.__name__ in PASSING:
-        parts = getattr(model, PASSING[kind.__name__], None)
-        fed = parts if isinstance(parts, list) else [parts]
-    else:
-        categories = getattr(model, "is_categorical_", None)
-        return kind.__name__ in BY_NUMBERS and categories is None and not _names_output(model)
-    return bool(fed) and all(reads_numbers(one, names) for one in fed)
-
-
-def _names_output(step: Any) -> bool:
-    """Tell whether a step hands data frames on."""
-    from sklearn import get_config
-
-    chosen = getattr(step, "_sklearn_output_config", {})
-    return bool(chosen) or get_config().get("transform_output", "default") != "default"
 
 
 def handed(inputs: Any, form: str | None, given: ModelInput) -> Any:

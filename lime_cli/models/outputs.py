@@ -596,6 +596,8 @@ class Outputs(NamedTuple):
     task: str
     """``classification`` or ``regression``."""
     targets: tuple[str, ...]
+    warnings_of: Callable[[FloatArray], tuple[CodedWarning, ...]]
+    """Says what a reader of numbers (n, k) must know of how they are read."""
     reading: str = "numbers"
     """Name of the rule in ``READINGS`` by which numbers become outputs."""
     rule: str = ""
@@ -604,6 +606,7 @@ class Outputs(NamedTuple):
     stated: Stated = UNSTATED
     probabilities: bool = False
     warnings: tuple[CodedWarning, ...] = ()
+    """Those of the first answer."""
     carried: tuple[str, ...] | None = None
     """Names that the first answer carried, in its order."""
 
@@ -687,20 +690,22 @@ def decide_outputs(
     else:
         reading = next(key for key, one in READINGS.items() if one.fits(values, stated))
     warned = [TWICE._replace(message=TWICE.message.format(file.activation))] if twice else []
+
+    def warnings_of(numbers: FloatArray) -> tuple[CodedWarning, ...]:
+        assumed = _assumed(file, numbers, output, stated, reading)
+        return (*warned, *_warnings(stated, reading), *assumed)
+
     outputs = Outputs(
         name,
         task,
         (),
+        warnings_of,
         reading,
         "; ".join((*output.rules, READINGS[reading].sentence)),
         file.activation,
         stated,
         carried=output.names,
-        warnings=(
-            *warned,
-            *_warnings(stated, reading),
-            *_assumed(file, values, output, stated, reading),
-        ),
+        warnings=warnings_of(values),
     )
     width = READINGS[reading].apply(values, stated).shape[1]
     targets = _names(file, _first_fit(output, stated, width), width, outputs, stated.label)
@@ -820,8 +825,7 @@ NUMBERS = CodedWarning(
 
 INDEPENDENT = CodedWarning(
     "not_probabilities",
-    "the outputs lie from 0 to 1 and do not always sum to 1; each is read as a separate "
-    "probability",
+    "the outputs lie from 0 to 1 and sum to {}, not 1; each is read as a separate probability",
 )
 
 EMBEDDING = CodedWarning(
@@ -835,7 +839,6 @@ SHARE = CodedWarning(
     "task_assumed",
     "the output is read as a number; if it is the probability of a class, use --task "
     "classification",
-    between=(0.0, 1.0),
 )
 
 
@@ -885,8 +888,12 @@ def _assumed(
         return
     if file.activation != "auto":
         return
-    if reading == "independent" and not stated.independent and file.task == "auto":
-        yield INDEPENDENT
+    apart = reading == "independent" and not (stated.independent or _sum_to_one(values))
+    if apart and file.task == "auto":
+        total = float(values[np.abs(values.sum(axis=1) - 1).argmax()].sum())
+        digits = (f"{total:.{n}g}" for n in range(3, 18))
+        told = next((one for one in digits if float(one) != 1), "nearly 1")
+        yield INDEPENDENT._replace(message=INDEPENDENT.message.format(told))
     if reading == "scores":
         yield LOGITS
     elif reading == "margin" and not stated.margins:
@@ -905,7 +912,7 @@ def _assumed(
             yield LOGIT
         elif stated.column and np.asarray(output.raw).dtype.kind in "iu":
             yield PLACE
-        elif stated.column:
+        elif stated.column and _within(values[:1]) and (values[:1] % 1).any():
             yield SHARE
 
 

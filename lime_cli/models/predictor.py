@@ -212,7 +212,13 @@ class Predictor:
     @property
     def warnings(self) -> tuple[CodedWarning, ...]:
         """What loading, reading and probing it brought up so far."""
-        decided = self._decided.warnings if self._decided else ()
+        return self._warnings(self._decided.warnings if self._decided else ())
+
+    def warnings_of(self, prediction: FloatArray) -> tuple[CodedWarning, ...]:
+        """Return its warnings where an instance is predicted so, (k,), whatever came before."""
+        return self._warnings(self._decided.warnings_of(prediction[None]) if self._decided else ())
+
+    def _warnings(self, decided: tuple[CodedWarning, ...]) -> tuple[CodedWarning, ...]:
         way = self._way
         handing = way.handing.warnings if way.handing else ()
         asking = (*way.asking.warnings, *way.asking.floats) if way.asking else ()

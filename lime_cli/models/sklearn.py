@@ -14,7 +14,7 @@ from lime_cli.errors import ModelError
 from lime_cli.models.bag_of_words import bags_of, takes_texts
 from lime_cli.models.encoders import with_records
 from lime_cli.models.fitted import fitted
-from lime_cli.models.input_forms import Handing, fitted_form, handed, reads_numbers
+from lime_cli.models.input_forms import Handing, fitted_form, handed
 from lime_cli.models.model_file import ModelFile
 from lime_cli.models.outputs import Stated
 from lime_cli.models.predictor import Origin, Way
@@ -140,7 +140,6 @@ def way_of(
         said += getattr(model, "said", ())
     kind = "text" if takes_texts(model) else None
     given = fitted(model)._replace(model=name, kind=kind, pandas=True, layout=file.layout)
-    given = given._replace(numbers=reads_numbers(model, given.columns or ()))
     if file.live is not None:
         given = given._replace(dtypes=file.live.dtypes, labels=file.live.labels)
         method = one_thread(method, model, file.threads or 1)

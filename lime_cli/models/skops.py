@@ -212,9 +212,11 @@ def _fits_in(most: int, archive: zipfile.ZipFile, schema: Any) -> bool:
         seen.add(key)
         n_bytes += archive.getinfo(key[-1]).file_size
         if n_bytes <= most:
-            held = io.BytesIO(archive.read(key[-1]))
-            if held.read(2) == b"PK":
-                n_bytes += sum(entry.file_size for entry in zipfile.ZipFile(held).infolist())
+            with archive.open(key[-1]) as stream:
+                packed = stream.read(2) == b"PK"
+            if packed:
+                held = zipfile.ZipFile(io.BytesIO(archive.read(key[-1])))
+                n_bytes += sum(entry.file_size for entry in held.infolist())
         if n_bytes > most:
             return False
     return True

@@ -137,7 +137,7 @@ def test_outputs_that_do_not_sum_to_one_are_said_to_be_read_one_by_one(tmp_path)
     finally:
         sys.path.remove(str(tmp_path))
     said = {one.code: one.message for one in model.warnings}
-    assert "do not always sum to 1; each is read" in said["not_probabilities"]
+    assert "sum to 1.5, not 1; each is read as a separate probability" in said["not_probabilities"]
 
 
 @pytest.mark.parametrize(

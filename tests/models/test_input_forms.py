@@ -22,7 +22,8 @@ from sklearn.svm import SVC, SVR, NuSVC, OneClassSVM
 from sklearn.utils import all_estimators
 
 from lime_cli.errors import PredictionError, SettingsError
-from lime_cli.models.input_forms import BY_NUMBERS, PASSING, handed
+from lime_cli.models.fitted import BY_NUMBERS, PASSING
+from lime_cli.models.input_forms import handed
 from lime_cli.models.model_file import ModelFile
 from lime_cli.tabular.row import Table
 

@@ -414,6 +414,19 @@ def test_a_network_of_tables_answers_with_numbers_unless_they_look_like_shares(r
     assert [one.code for one in outputs.warnings] == ([code] if code else [])
 
 
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([[0.5, 0.4]], "0.9, not 1"),
+        ([[0.5, 0.501953]], "1.002, not 1"),
+        ([[0.5, 0.5], [0.5, 0.49]], "0.99, not 1"),
+    ],
+)
+def test_a_sum_is_told_with_as_many_digits_as_show_that_it_is_not_one(rows, told):
+    (found,) = settled(np.array(rows)).warnings
+    assert f"sum to {told}; each is read as" in found.message
+
+
 def test_many_outputs_and_those_called_scores_are_of_classes():
     assert settled(np.eye(11) * 3 - 1, NETWORK).task == "classification"
     assert settled(np.array([[3.2, -1.0]])).task == "classification"
